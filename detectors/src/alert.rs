@@ -1,0 +1,70 @@
+//! What is said about a burst: owned, so that it can leave.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::rule::{Card, Level};
+use crate::time::EventTime;
+
+/// The id of a burst: fixed when it opens, kept over all its revisions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct AlertId(pub u128);
+
+impl std::fmt::Display for AlertId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+/// Where in its life a burst is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Life {
+    /// It tripped.
+    Open,
+    /// Its count doubled or its level rose.
+    Update,
+    /// It is over.
+    Closed,
+    /// It grew together with the burst of this id, which goes on.
+    Merged(AlertId),
+    /// It was provisional, and a late record undid it.
+    Superseded,
+}
+
+/// One record kept as evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Event time.
+    pub time: EventTime,
+    /// The record's bytes as they came. They may hold secrets: encoders redact.
+    pub record: Arc<[u8]>,
+}
+
+/// What is said about a burst, once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Alert {
+    /// The burst's id.
+    pub id: AlertId,
+    /// From 1, one more each time the burst is spoken of.
+    pub revision: u32,
+    /// Where in its life the burst is.
+    pub life: Life,
+    /// The rule.
+    pub rule: Arc<Card>,
+    /// Values of the rule's group-by, in the order of `rule.group_by`.
+    pub key: Arc<[Box<str>]>,
+    /// Highest mark reached.
+    pub level: Level,
+    /// Event time of its first hot sample.
+    pub first: EventTime,
+    /// Event time of its last hot sample.
+    pub last: EventTime,
+    /// Hot samples.
+    pub count: u64,
+    /// Samples were compacted: `count` is "at least".
+    pub count_is_floor: bool,
+    /// First and last records by (time, event id), and the one that crossed the mark.
+    pub evidence: Vec<Evidence>,
+}

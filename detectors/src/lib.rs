@@ -1,0 +1,18 @@
+//! Floodmark's core: CloudTrail records in, bursts out.
+//!
+//! Pure and synchronous: no clock, no network, no file, no log. Time is an argument. The modules
+//! stand in the order in which a record meets them; `ARCHITECTURE.md` tells the way.
+
+pub mod alert;
+pub mod catalogue;
+pub mod definition;
+pub mod derive;
+pub mod engine;
+pub mod field;
+pub mod matcher;
+pub mod principal;
+pub mod record;
+pub mod rule;
+pub mod sample;
+pub mod time;
+pub mod window;

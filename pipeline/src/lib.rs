@@ -1,0 +1,1 @@
+//! Floodmark: a streaming burst detector for AWS CloudTrail.

@@ -1,0 +1,3 @@
+//! The `floodmark` program.
+
+fn main() {}
