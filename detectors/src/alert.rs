@@ -1,8 +1,10 @@
 //! What is said about a burst: owned, so that it can leave.
 
+use std::hash::Hasher;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use siphasher::sip128::{Hasher128, SipHasher13};
 
 use crate::rule::{Card, Level};
 use crate::time::EventTime;
@@ -10,6 +12,23 @@ use crate::time::EventTime;
 /// The id of a burst: fixed when it opens, kept over all its revisions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct AlertId(pub u128);
+
+impl AlertId {
+    /// The id of the burst of (rule, key) that begins with a sample at `time`: the same on every
+    /// machine, so that a receiver can tell a repetition.
+    #[must_use]
+    pub fn of(rule_id: &str, key: &[Box<str>], time: EventTime) -> AlertId {
+        let mut hasher = SipHasher13::new();
+        hasher.write_usize(rule_id.len());
+        hasher.write(rule_id.as_bytes());
+        for value in key {
+            hasher.write_usize(value.len());
+            hasher.write(value.as_bytes());
+        }
+        hasher.write_i64(time.0);
+        AlertId(hasher.finish128().as_u128())
+    }
+}
 
 impl std::fmt::Display for AlertId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -65,6 +84,21 @@ pub struct Alert {
     pub count: u64,
     /// Samples were compacted: `count` is "at least".
     pub count_is_floor: bool,
-    /// First and last records by (time, event id), and the one that crossed the mark.
+    /// First and last records by (time, event id): a function of the burst alone.
     pub evidence: Vec<Evidence>,
+    /// The record whose arrival opened the burst; another order of arrival gives another one.
+    pub crossing: Option<Evidence>,
+}
+
+impl Alert {
+    /// The form in which a burst is told once, when all of it is known: its id, and all else, is a
+    /// function of the burst alone, whatever the order in which its records came.
+    #[must_use]
+    pub fn into_final(mut self) -> Alert {
+        self.id = AlertId::of(&self.rule.id, &self.key, self.first);
+        self.revision = 1;
+        self.life = Life::Closed;
+        self.crossing = None;
+        self
+    }
 }

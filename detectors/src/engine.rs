@@ -1,1 +1,473 @@
-//! To come.
+//! The engine: records in, alerts out, windows between.
+//!
+//! One engine serves all workers. A call locks one window at a time and calls nothing that locks
+//! while it holds it; what a window leads to elsewhere (samples for the parents of a correlation,
+//! a place in the agenda) is carried out after the lock is gone.
+
+mod agenda;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::alert::Alert;
+use crate::field::Fields;
+use crate::record::Record;
+use crate::rule::{Kind, Rule, RuleSet, Tap};
+use crate::sample::{self, RuleIndex, Sample, WindowKey};
+use crate::time::EventTime;
+use crate::window::samples::Held;
+use crate::window::{Consequences, Inserted, Window, Windows, longest_span};
+use agenda::Agenda;
+
+/// Most windows of one rule; past it the one that has been quiet for longest goes, unless a burst
+/// is open in it.
+pub const WINDOWS_MAX: usize = 1_000_000;
+
+/// How an engine is set up.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Key of all hashes: random where a stranger chooses what is hashed, fixed where the same
+    /// input must give the same bytes.
+    pub seed: u64,
+    /// Most windows of one rule.
+    pub windows_max: usize,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { seed: 0, windows_max: WINDOWS_MAX }
+    }
+}
+
+/// What a batch of records, or the passing of time, led to.
+#[derive(Debug, Default)]
+#[must_use]
+pub struct Outcome {
+    /// What is to be said, in order.
+    pub alerts: Vec<Alert>,
+    /// Windows that changed.
+    pub changed: Vec<WindowKey>,
+    /// The greatest event time in the batch.
+    pub newest: Option<EventTime>,
+    /// Places in the batch of records that came later than the watermark allows.
+    pub late: Vec<usize>,
+    /// What happened, in numbers.
+    pub counts: Counts,
+}
+
+/// What happened, in numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Records seen.
+    pub records: u64,
+    /// Detections that matched.
+    pub matches: u64,
+    /// Samples new to their window.
+    pub samples: u64,
+    /// Samples that were known: duplicates.
+    pub duplicates: u64,
+    /// Samples of a time that their window had forgotten.
+    pub forgotten: u64,
+    /// Matches that had no value for a group-by field.
+    pub keyless: u64,
+    /// Values to be summed that were no non-negative number.
+    pub odd_values: u64,
+    /// Samples compacted away.
+    pub compacted: u64,
+    /// Samples dropped over the hard bound of a window: its verdicts are outside the law.
+    pub overflowed: u64,
+    /// Windows that a bound took away, and with them the law for their rule.
+    pub windows_evicted: u64,
+}
+
+impl Counts {
+    /// Adds another account to this one.
+    pub fn add(&mut self, other: Counts) {
+        self.records += other.records;
+        self.matches += other.matches;
+        self.samples += other.samples;
+        self.duplicates += other.duplicates;
+        self.forgotten += other.forgotten;
+        self.keyless += other.keyless;
+        self.odd_values += other.odd_values;
+        self.compacted += other.compacted;
+        self.overflowed += other.overflowed;
+        self.windows_evicted += other.windows_evicted;
+    }
+}
+
+/// Rules, windows and the watermark.
+#[derive(Debug)]
+pub struct Engine {
+    rules: Arc<RuleSet>,
+    options: Options,
+    windows: Windows,
+    agendas: Vec<Mutex<Agenda>>,
+    watermark: AtomicI64,
+    /// The watermark up to which a restored state had forgotten: a window that is not in it holds
+    /// nothing from before.
+    forgotten: AtomicI64,
+    opened: AtomicU64,
+    advancing: Mutex<()>,
+}
+
+/// All windows of an engine and its watermark, as they stand: what a restart goes on from.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct State {
+    /// The watermark that belongs to the positions from which input is read again.
+    pub watermark: EventTime,
+    /// The watermark of the windows when the first of them was read: at or after the other.
+    pub forgotten: EventTime,
+    /// How many bursts were opened.
+    pub opened: u64,
+    /// Windows by key.
+    pub windows: Vec<(WindowKey, Window)>,
+}
+
+impl Engine {
+    /// An engine without windows.
+    #[must_use]
+    pub fn new(rules: Arc<RuleSet>, options: Options) -> Engine {
+        let agendas = rules.rules.iter().map(|_| Mutex::new(Agenda::default())).collect();
+        Engine {
+            rules,
+            options,
+            windows: Windows::default(),
+            agendas,
+            watermark: AtomicI64::new(EventTime::MIN.0),
+            forgotten: AtomicI64::new(EventTime::MIN.0),
+            opened: AtomicU64::new(0),
+            advancing: Mutex::new(()),
+        }
+    }
+
+    /// The rules in force.
+    #[must_use]
+    pub fn rules(&self) -> &RuleSet {
+        &self.rules
+    }
+
+    /// No earlier event time is still expected.
+    #[must_use]
+    pub fn watermark(&self) -> EventTime {
+        EventTime(self.watermark.load(Ordering::Acquire))
+    }
+
+    /// How many windows there are.
+    #[must_use]
+    pub fn window_count(&self) -> usize {
+        self.windows.len()
+    }
+
+    /// Looks at the window of `rule` for these group-by values.
+    pub fn with_window<T>(
+        &self,
+        rule: RuleIndex,
+        key: &[&str],
+        look: impl FnOnce(&Rule, &Window) -> T,
+    ) -> Option<T> {
+        let rule = self.rules.rules.get(rule)?;
+        let key = WindowKey::of(self.options.seed, rule.tag, key.iter().copied());
+        self.windows.get(&key).map(|window| look(rule, &window))
+    }
+
+    /// Takes a batch of records.
+    pub fn apply(&self, records: &[Record<'_>]) -> Outcome {
+        let mut out = Outcome::default();
+        let watermark = self.watermark();
+        for (place, record) in records.iter().enumerate() {
+            out.counts.records += 1;
+            out.newest = out.newest.max(Some(record.time()));
+            if record.time() < watermark {
+                out.late.push(place);
+            }
+            self.apply_one(record, watermark, &mut out);
+        }
+        out
+    }
+
+    fn apply_one(&self, record: &Record<'_>, watermark: EventTime, out: &mut Outcome) {
+        let fields = Fields::of(record);
+        // The bytes are copied once, and only for a record that some window takes.
+        let mut bytes: Option<Arc<[u8]>> = None;
+        self.rules.matching(&fields, &mut |detection| {
+            out.counts.matches += 1;
+            for tap in &detection.taps {
+                let Some(rule) = self.rules.rules.get(tap.rule) else {
+                    continue;
+                };
+                let drawn = sample::draw(tap, rule, &fields, self.options.seed);
+                out.counts.keyless += u64::from(drawn.is_keyless);
+                out.counts.odd_values += u64::from(drawn.is_odd_value);
+                for (sample, key) in drawn.samples {
+                    let bytes = bytes.get_or_insert_with(|| record.bytes().into()).clone();
+                    let key = || drawn.keys.get(key).cloned().unwrap_or_default().into();
+                    self.insert(rule, &sample, key, bytes, watermark, out);
+                }
+            }
+        });
+    }
+
+    /// Takes samples that were drawn elsewhere, each with its key and its record.
+    pub fn take(
+        &self,
+        samples: impl IntoIterator<Item = (Sample, Arc<[Box<str>]>, Arc<[u8]>)>,
+    ) -> Outcome {
+        let mut out = Outcome::default();
+        let watermark = self.watermark();
+        for (sample, key, record) in samples {
+            out.newest = out.newest.max(Some(sample.time));
+            if let Some(rule) = self.rules.rules.get(sample.rule) {
+                self.insert(rule, &sample, || key, record, watermark, &mut out);
+            }
+        }
+        out
+    }
+
+    /// Takes one sample, and all that follows from it in the parents of its rule.
+    fn insert(
+        &self,
+        rule: &Rule,
+        sample: &Sample,
+        key: impl FnOnce() -> Arc<[Box<str>]>,
+        record: Arc<[u8]>,
+        watermark: EventTime,
+        out: &mut Outcome,
+    ) {
+        let is_late = sample.time < watermark.plus(-rule.delay_secs);
+        let is_single = matches!(&rule.kind, Kind::Count(mark) if mark.is_monotone() && mark.gte.unwrap_or(0) <= 1);
+        if is_late && !is_single {
+            return;
+        }
+        let next_opened = || self.opened.fetch_add(1, Ordering::Relaxed);
+        let mut consequences = Consequences::default();
+        // A window that is not there holds nothing, so it has forgotten what every window has.
+        let forgotten = EventTime(self.forgotten.load(Ordering::Acquire))
+            .max(watermark)
+            .plus(-rule.delay_secs - longest_span(rule));
+        let mut call_at = None;
+        let mut created = false;
+        let (inserted, key) = {
+            let mut window = self.windows.entry(sample.window).or_insert_with(|| {
+                created = true;
+                Window::new(rule, key(), forgotten)
+            });
+            let record = Some(record);
+            let mut inserted =
+                window.insert(rule, sample, record.clone(), &next_opened, &mut consequences);
+            if is_late && inserted == Inserted::Forgotten {
+                // A single late record is still said, by itself.
+                let mut alone = Window::new(rule, window.key.clone(), EventTime::MIN);
+                inserted = alone.insert(rule, sample, record, &next_opened, &mut consequences);
+                alone.advance(rule, EventTime::MAX, &next_opened, &mut consequences);
+            }
+            if inserted == Inserted::New {
+                let due = window.due(rule);
+                if window.called_at.is_none_or(|at| due.is_some_and(|due| due < at)) {
+                    window.called_at = due;
+                    call_at = due;
+                }
+            }
+            (inserted, window.key.clone())
+        };
+        match inserted {
+            Inserted::New => {
+                out.counts.samples += 1;
+                out.changed.push(sample.window);
+            }
+            Inserted::Known => out.counts.duplicates += 1,
+            Inserted::Forgotten => out.counts.forgotten += 1,
+        }
+        if let Some(agenda) = self.agendas.get(sample.rule) {
+            let mut agenda = agenda.lock();
+            if let Some(at) = call_at {
+                agenda.call(at, sample.window);
+            }
+            if created {
+                agenda.windows += 1;
+                if agenda.windows > self.options.windows_max {
+                    drop(agenda);
+                    self.evict_coldest(sample.rule, out);
+                }
+            }
+        }
+        self.follow(rule, &key, consequences, watermark, out);
+    }
+
+    /// Carries on what a change to a window led to.
+    fn follow(
+        &self,
+        rule: &Rule,
+        key: &Arc<[Box<str>]>,
+        consequences: Consequences,
+        watermark: EventTime,
+        out: &mut Outcome,
+    ) {
+        out.alerts.extend(consequences.alerts);
+        out.counts.compacted += consequences.compacted;
+        out.counts.overflowed += consequences.overflowed;
+        for held in consequences.lifted {
+            for tap in &rule.taps {
+                self.lift(rule, key, tap, &held, watermark, out);
+            }
+        }
+    }
+
+    /// Gives a sample of a correlation to its parent.
+    fn lift(
+        &self,
+        child: &Rule,
+        key: &Arc<[Box<str>]>,
+        tap: &Tap,
+        held: &Held,
+        watermark: EventTime,
+        out: &mut Outcome,
+    ) {
+        let (Some(parent), Some(bytes)) = (self.rules.rules.get(tap.rule), &held.record) else {
+            return;
+        };
+        let Ok(record) = Record::decode(bytes) else {
+            return;
+        };
+        let fields = Fields::of(&record);
+        // The parent's group-by is contained in the child's, so its key is a part of the child's.
+        let parent_key: Arc<[Box<str>]> = tap
+            .group_by
+            .iter()
+            .filter_map(|path| {
+                let place = child.card.group_by.iter().position(|name| name == path.as_str())?;
+                key.get(place).cloned()
+            })
+            .collect();
+        let mut is_odd = false;
+        let window =
+            WindowKey::of(self.options.seed, parent.tag, parent_key.iter().map(AsRef::as_ref));
+        for value in sample::values(tap, parent, &fields, self.options.seed, &mut is_odd) {
+            let sample = Sample { rule: tap.rule, window, time: held.time, id: held.id, value };
+            self.insert(parent, &sample, || parent_key.clone(), bytes.clone(), watermark, out);
+        }
+        out.counts.odd_values += u64::from(is_odd);
+    }
+
+    /// Lets time pass: no event before `watermark` is expected any more. Never goes back.
+    ///
+    /// One caller at a time does the work; another that comes meanwhile leaves it to the next.
+    pub fn advance(&self, watermark: EventTime) -> Outcome {
+        let mut out = Outcome::default();
+        let Some(_advancing) = self.advancing.try_lock() else {
+            return out;
+        };
+        let before = EventTime(self.watermark.fetch_max(watermark.0, Ordering::AcqRel));
+        if watermark <= before {
+            return out;
+        }
+        // Children come before their parents, so a parent has all their samples when its time comes.
+        for (index, (rule, agenda)) in self.rules.rules.iter().zip(&self.agendas).enumerate() {
+            let until = watermark.plus(-rule.delay_secs);
+            loop {
+                let due = agenda.lock().due(until);
+                if due.is_empty() {
+                    break;
+                }
+                for key in due {
+                    self.advance_one(index, rule, key, until, before, &mut out);
+                }
+            }
+        }
+        out
+    }
+
+    fn advance_one(
+        &self,
+        index: RuleIndex,
+        rule: &Rule,
+        window_key: WindowKey,
+        until: EventTime,
+        before: EventTime,
+        out: &mut Outcome,
+    ) {
+        let next_opened = || self.opened.fetch_add(1, Ordering::Relaxed);
+        let mut consequences = Consequences::default();
+        let key;
+        let due;
+        {
+            let Some(mut window) = self.windows.get_mut(&window_key) else {
+                return;
+            };
+            window.advance(rule, until, &next_opened, &mut consequences);
+            due = window.due(rule);
+            window.called_at = due;
+            key = window.key.clone();
+        }
+        out.changed.push(window_key);
+        if let (Some(at), Some(agenda)) = (due, self.agendas.get(index)) {
+            agenda.lock().call(at, window_key);
+        }
+        if self.windows.remove_if(&window_key, |_, window| window.is_empty()).is_some() {
+            if let Some(agenda) = self.agendas.get(index) {
+                let mut agenda = agenda.lock();
+                agenda.windows = agenda.windows.saturating_sub(1);
+            }
+        }
+        // What is lifted now was in time when it came: it is judged by the time before.
+        self.follow(rule, &key, consequences, before, out);
+    }
+
+    /// Ends all: decides what waits, closes every burst. For input that has an end.
+    pub fn finish(&self) -> Outcome {
+        self.advance(EventTime::MAX)
+    }
+
+    fn evict_coldest(&self, index: RuleIndex, out: &mut Outcome) {
+        let Some(agenda) = self.agendas.get(index) else {
+            return;
+        };
+        let candidates = agenda.lock().soonest(64);
+        for key in candidates {
+            if self.windows.remove_if(&key, |_, window| !window.is_bursting()).is_some() {
+                let mut agenda = agenda.lock();
+                agenda.windows = agenda.windows.saturating_sub(1);
+                out.counts.windows_evicted += 1;
+                out.changed.push(key);
+                return;
+            }
+        }
+    }
+
+    /// All windows as they stand, beside the watermark of the positions they are saved with.
+    ///
+    /// The windows may be ahead of the positions: what is read again is united with them, and
+    /// changes nothing.
+    #[must_use]
+    pub fn export(&self, watermark: EventTime) -> State {
+        State {
+            watermark,
+            forgotten: self.watermark(),
+            opened: self.opened.load(Ordering::Relaxed),
+            windows: self.windows.iter().map(|e| (*e.key(), e.value().clone())).collect(),
+        }
+    }
+
+    /// Goes on from a saved state. Windows of rules that are gone or have changed are left out.
+    pub fn restore(&self, state: State) {
+        self.watermark.fetch_max(state.watermark.0, Ordering::AcqRel);
+        self.forgotten.fetch_max(state.forgotten.0, Ordering::AcqRel);
+        self.opened.fetch_max(state.opened, Ordering::AcqRel);
+        for (key, mut window) in state.windows {
+            let rule = self.rules.rules.iter().enumerate().find(|(_, r)| r.tag == window.rule_tag);
+            let Some((index, rule)) = rule else { continue };
+            let due = window.due(rule);
+            window.called_at = due;
+            if let Some(agenda) = self.agendas.get(index) {
+                let mut agenda = agenda.lock();
+                agenda.windows += 1;
+                if let Some(at) = due {
+                    agenda.call(at, key);
+                }
+            }
+            self.windows.insert(key, window);
+        }
+    }
+}

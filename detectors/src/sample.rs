@@ -1,11 +1,15 @@
 //! What a matched record leaves in a window: the only thing between matching and windows.
 
 use std::hash::Hasher;
+use std::ops::ControlFlow;
 
 use serde::{Deserialize, Serialize};
 use siphasher::sip128::{Hasher128, SipHasher13};
+use smallvec::{SmallVec, smallvec};
 
-use crate::record::EventId;
+use crate::field::{Fields, Path};
+use crate::record::{EventId, Value};
+use crate::rule::{Kind, Rule, Tap};
 use crate::time::EventTime;
 
 /// The place of a rule in its [`RuleSet`](crate::rule::RuleSet).
@@ -46,4 +50,178 @@ pub struct Sample {
     /// distinct values and `first_seen`, millionths for sums, the bit of the member for temporal
     /// rules.
     pub value: u64,
+}
+
+/// Most distinct elements of an array that count as keys or values of one record.
+pub const ELEMENTS_MAX: usize = 64;
+
+/// The samples that a matched record gives one tap: one for each combination of key and value.
+#[derive(Debug, Default)]
+pub struct Drawn {
+    /// Samples, each with the place of its key in `keys`.
+    pub samples: Vec<(Sample, usize)>,
+    /// Group-by values.
+    pub keys: Vec<Vec<Box<str>>>,
+    /// The record had no value for a group-by field: it is not counted.
+    pub is_keyless: bool,
+    /// A value to be summed was no non-negative number.
+    pub is_odd_value: bool,
+}
+
+/// Draws the samples of one record for `tap`, whose rule is `rule`.
+#[must_use]
+pub fn draw(tap: &Tap, rule: &Rule, fields: &Fields<'_, '_>, seed: u64) -> Drawn {
+    let mut drawn = Drawn { keys: combinations(&tap.group_by, fields), ..Drawn::default() };
+    drawn.is_keyless = drawn.keys.is_empty();
+    let values = values(tap, rule, fields, seed, &mut drawn.is_odd_value);
+    let (time, id) = (fields.record().time(), fields.record().id(seed));
+    for (place, key) in drawn.keys.iter().enumerate() {
+        let window = WindowKey::of(seed, rule.tag, key.iter().map(AsRef::as_ref));
+        for value in &values {
+            drawn.samples.push((Sample { rule: tap.rule, window, time, id, value: *value }, place));
+        }
+    }
+    drawn
+}
+
+/// What the rule's kind measures of a record: one number a distinct value; none where it lacks it.
+pub fn values(
+    tap: &Tap,
+    rule: &Rule,
+    fields: &Fields<'_, '_>,
+    seed: u64,
+    is_odd_value: &mut bool,
+) -> SmallVec<[u64; 2]> {
+    match rule.kind {
+        Kind::Count(_) | Kind::Surge { .. } | Kind::Silence { .. } => smallvec![0],
+        Kind::Temporal(_) | Kind::Ordered(_) => smallvec![1 << (tap.member & 63)],
+        Kind::Distinct(_) | Kind::FirstSeen { .. } => combinations(&tap.value, fields)
+            .iter()
+            .map(|values| {
+                let mut hasher = SipHasher13::new_with_keys(seed, 1);
+                for value in values {
+                    hasher.write_usize(value.len());
+                    hasher.write(value.as_bytes());
+                }
+                hasher.finish128().h1
+            })
+            .collect(),
+        Kind::Sum(_) => {
+            let mut found = SmallVec::new();
+            for value in tap.value.iter().flat_map(|path| texts(path, fields)) {
+                match millionths(&value) {
+                    Some(number) => found.push(number),
+                    None => *is_odd_value = true,
+                }
+            }
+            found
+        }
+    }
+}
+
+/// Every combination of the distinct values at `paths`; none when a path has no value. No path is
+/// one combination of nothing.
+fn combinations(paths: &[Path], fields: &Fields<'_, '_>) -> Vec<Vec<Box<str>>> {
+    let mut all: Vec<Vec<Box<str>>> = vec![Vec::with_capacity(paths.len())];
+    for path in paths {
+        let found = texts(path, fields);
+        if let [one] = found.as_slice() {
+            for combination in &mut all {
+                combination.push(one.clone());
+            }
+            continue;
+        }
+        all = all
+            .iter()
+            .flat_map(|before| {
+                found.iter().map(|value| {
+                    let mut combination = before.clone();
+                    combination.push(value.clone());
+                    combination
+                })
+            })
+            .take(ELEMENTS_MAX)
+            .collect();
+    }
+    all
+}
+
+/// The distinct values at `path` as text; null, absent and empty are none.
+fn texts(path: &Path, fields: &Fields<'_, '_>) -> SmallVec<[Box<str>; 1]> {
+    let mut found: SmallVec<[Box<str>; 1]> = SmallVec::new();
+    let mut keep = |value: Value<'_>| {
+        let text = match &value {
+            Value::Text(text) | Value::Number(text) => text.as_ref(),
+            Value::Bool(true) => "true",
+            Value::Bool(false) => "false",
+            Value::Missing | Value::Null | Value::Array(_) | Value::Object(_) => "",
+        };
+        if !text.is_empty() && !found.iter().any(|known| known.as_ref() == text) {
+            found.push(text.into());
+        }
+        if found.len() < ELEMENTS_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    };
+    // Whether the visit ended early does not matter: what was found is bounded either way.
+    let (ControlFlow::Continue(()) | ControlFlow::Break(())) = fields.visit(path, &mut keep);
+    found
+}
+
+/// A non-negative decimal in millionths, rounded down, saturating: sums of integers do not depend
+/// on the order in which they are added, sums of floats do.
+#[must_use]
+pub fn millionths(text: &str) -> Option<u64> {
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        None => (text, 0),
+        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let whole = whole.strip_prefix('+').unwrap_or(whole);
+    if whole.is_empty() && fraction.is_empty() || exponent.abs() > 40 {
+        return None;
+    }
+    let mut digits: u128 = 0;
+    let mut scale = exponent + 6;
+    for (digits_of, is_fraction) in [(whole, false), (fraction, true)] {
+        for digit in digits_of.bytes() {
+            if !digit.is_ascii_digit() {
+                return None;
+            }
+            if digits < u128::MAX / 100 {
+                digits = digits * 10 + u128::from(digit - b'0');
+                scale -= i32::from(is_fraction);
+            } else {
+                scale += i32::from(!is_fraction);
+            }
+        }
+    }
+    let power = 10_u128.saturating_pow(scale.unsigned_abs());
+    let scaled = if scale >= 0 { digits.saturating_mul(power) } else { digits / power };
+    Some(u64::try_from(scaled).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimals_become_millionths() {
+        let table = [
+            ("0", Some(0)),
+            ("1", Some(1_000_000)),
+            ("2.5", Some(2_500_000)),
+            (".5", Some(500_000)),
+            ("1e3", Some(1_000_000_000)),
+            ("1.5E-3", Some(1_500)),
+            ("0.0000019", Some(1)),
+            ("99999999999999999999999999", Some(u64::MAX)),
+            ("-1", None),
+            ("x", None),
+            ("", None),
+            (".", None),
+            ("1e999", None),
+        ];
+        for (text, wanted) in table {
+            assert_eq!(millionths(text), wanted, "{text}");
+        }
+    }
 }

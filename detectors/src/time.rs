@@ -73,9 +73,7 @@ impl EventTime {
             Some(_) => return None,
         };
         let days = days_from_civil(year, month, day);
-        Some(EventTime(
-            days * 86_400 + hour * 3_600 + minute * 60 + second - offset * 60,
-        ))
+        Some(EventTime(days * 86_400 + hour * 3_600 + minute * 60 + second - offset * 60))
     }
 }
 
@@ -109,10 +107,7 @@ impl fmt::Display for EventTime {
         let (year, month, day) = civil_from_days(self.0.div_euclid(86_400));
         let rest = self.0.rem_euclid(86_400);
         let (hour, minute, second) = (rest / 3_600, rest / 60 % 60, rest % 60);
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"
-        )
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
     }
 }
 

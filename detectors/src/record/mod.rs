@@ -45,10 +45,7 @@ pub struct EventId(pub u64);
 impl<'b> Record<'b> {
     /// Reads one record.
     pub fn decode(bytes: &'b [u8]) -> Result<Record<'b>, Unreadable> {
-        Ok(Record {
-            bytes,
-            time: EventTime(0),
-        })
+        Ok(Record { bytes, time: EventTime(0) })
     }
     /// The bytes it was read from.
     #[must_use]

@@ -95,10 +95,7 @@ impl Threshold {
     /// `gte: n`.
     #[must_use]
     pub fn at_least(n: u64) -> Threshold {
-        Threshold {
-            gte: Some(n),
-            ..Threshold::default()
-        }
+        Threshold { gte: Some(n), ..Threshold::default() }
     }
     /// Whether `measure` satisfies it.
     #[must_use]

@@ -1,1 +1,418 @@
-//! To come.
+//! One window: the samples of one (rule, key), and the bursts in it.
+//!
+//! The law it keeps is told in `docs/semantics.md`. What it holds is a function of the set of
+//! samples alone; the order in which they came decides only when something is said.
+
+pub mod burst;
+pub mod compact;
+pub mod samples;
+pub mod verdict;
+pub mod waiting;
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::alert::{Alert, AlertId, Evidence, Life};
+use crate::rule::{Kind, Rule};
+use crate::sample::{Sample, WindowKey};
+use crate::time::EventTime;
+use burst::Burst;
+use samples::{Added, Held, Samples};
+use waiting::Waiting;
+
+/// The samples of one (rule, key), and the bursts in it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Window {
+    /// The rule's tag: a window of a rule that has changed starts afresh.
+    pub rule_tag: u64,
+    /// Group-by values.
+    pub key: Arc<[Box<str>]>,
+    samples: Samples,
+    waiting: Waiting,
+    bursts: Vec<Burst>,
+    /// All before it is forgotten: a sample from there was here once, and is not taken again.
+    horizon: EventTime,
+    /// For kinds that wait: windows that end before it are decided.
+    decided: EventTime,
+    /// The watermark at which the agenda will call.
+    #[serde(skip)]
+    pub called_at: Option<EventTime>,
+}
+
+/// What a change to a window leads to, beside alerts.
+#[derive(Debug, Default)]
+pub struct Consequences {
+    /// What is to be said.
+    pub alerts: Vec<Alert>,
+    /// Samples that parents of a correlation get.
+    pub lifted: Vec<Held>,
+    /// Samples compacted away.
+    pub compacted: u64,
+    /// Samples dropped over the hard bound: the window's verdicts are outside the law.
+    pub overflowed: u64,
+}
+
+/// What became of a sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inserted {
+    /// It is in the window now.
+    New,
+    /// It was there, or there is no room for it.
+    Known,
+    /// It is from a time that the window has forgotten.
+    Forgotten,
+}
+
+impl Window {
+    /// An empty window, for samples from `horizon` on.
+    #[must_use]
+    pub fn new(rule: &Rule, key: Arc<[Box<str>]>, horizon: EventTime) -> Window {
+        Window {
+            rule_tag: rule.tag,
+            key,
+            samples: Samples::default(),
+            waiting: Waiting::of(&rule.kind),
+            bursts: Vec::new(),
+            horizon,
+            decided: EventTime::MIN,
+            called_at: None,
+        }
+    }
+
+    /// Takes a sample in, and judges the windows that hold it.
+    pub fn insert(
+        &mut self,
+        rule: &Rule,
+        sample: &Sample,
+        record: Option<Arc<[u8]>>,
+        next_opened: &dyn Fn() -> u64,
+        out: &mut Consequences,
+    ) -> Inserted {
+        if sample.time < self.horizon || (rule.kind.waits() && sample.time < self.decided) {
+            return Inserted::Forgotten;
+        }
+        let held = Held {
+            time: sample.time,
+            id: sample.id,
+            value: sample.value,
+            hot: false,
+            lifted: false,
+            record,
+        };
+        if !matches!(self.waiting, Waiting::Nothing) {
+            let is_new = self.waiting.add(&rule.kind, held);
+            return if is_new { Inserted::New } else { Inserted::Known };
+        }
+        let crossing = held.record.clone().map(|record| Evidence { time: held.time, record });
+        let Added::At(place) = self.samples.add(held, by_member(rule)) else {
+            return Inserted::Known;
+        };
+        if !rule.kind.waits() {
+            let verdict =
+                verdict::around(&rule.kind, rule.timespan_secs, self.samples.as_slice(), place);
+            if !rule.taps.is_empty() {
+                for end in verdict.ends {
+                    self.lift(end, out);
+                }
+            }
+            if let Some(hot) = verdict.hot {
+                self.heat(rule, hot, crossing.as_ref(), next_opened, out);
+            }
+        }
+        self.compact(rule, out);
+        Inserted::New
+    }
+
+    /// Lets time pass: decides what waited, closes what is over, forgets what is too old.
+    pub fn advance(
+        &mut self,
+        rule: &Rule,
+        watermark: EventTime,
+        next_opened: &dyn Fn() -> u64,
+        out: &mut Consequences,
+    ) {
+        if rule.kind.waits() {
+            self.decide(rule, watermark, next_opened, out);
+        }
+        let horizon = watermark.plus(-longest_span(rule));
+        if horizon > self.horizon {
+            self.horizon = horizon;
+            self.samples.forget_before(horizon, by_member(rule));
+        }
+        for mut burst in std::mem::take(&mut self.bursts) {
+            if watermark < self.may_close_at(rule, &burst) {
+                self.bursts.push(burst);
+            } else if rule.speaks {
+                out.alerts.push(burst.say(Life::Closed, rule, &self.key));
+            }
+        }
+    }
+
+    /// The least watermark at which [`advance`](Window::advance) has something to do.
+    #[must_use]
+    pub fn due(&self, rule: &Rule) -> Option<EventTime> {
+        let forget = self.samples.as_slice().first().map(|h| h.time.plus(longest_span(rule) + 1));
+        let close = self.bursts.iter().map(|b| self.may_close_at(rule, b)).min();
+        let decide = if rule.kind.waits() && matches!(self.waiting, Waiting::Nothing) {
+            let undecided = self.samples.as_slice().partition_point(|h| h.time < self.decided);
+            self.samples.as_slice().get(undecided).map(|h| h.time.plus(1))
+        } else {
+            self.waiting.due(&rule.kind)
+        };
+        [forget, close, decide].into_iter().flatten().min()
+    }
+
+    /// The watermark from which on nothing can join `burst` any more, by what is known now.
+    ///
+    /// A new sample may come within W of its last one until the watermark has passed that. A cold
+    /// sample that stands there already may yet become hot, until its own windows are past.
+    fn may_close_at(&self, rule: &Rule, burst: &Burst) -> EventTime {
+        let span = rule.timespan_secs;
+        let reach = burst.last.plus(span);
+        let now = self.horizon.plus(longest_span(rule));
+        if now <= reach {
+            return reach.plus(1);
+        }
+        if let (Some(undecided), Some(due)) =
+            (self.waiting.first_undecided(), self.waiting.due(&rule.kind))
+            && undecided <= reach
+        {
+            return due;
+        }
+        let cold = self.samples.between(burst.last.plus(1).max(now.plus(-span)), reach);
+        match self.samples.as_slice().get(cold).and_then(<[Held]>::first) {
+            Some(cold) => cold.time.plus(span + 1),
+            None => now,
+        }
+    }
+
+    /// Whether nothing is left in it that matters.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.samples.as_slice().is_empty() && self.bursts.is_empty() && !self.waiting.remembers()
+    }
+
+    /// Whether a burst is open in it: then no bound may take it away.
+    #[must_use]
+    pub fn is_bursting(&self) -> bool {
+        !self.bursts.is_empty()
+    }
+
+    /// The samples in it, least first.
+    #[must_use]
+    pub fn samples(&self) -> &[Held] {
+        self.samples.as_slice()
+    }
+
+    /// The bursts open in it.
+    #[must_use]
+    pub fn bursts(&self) -> &[Burst] {
+        &self.bursts
+    }
+
+    fn decide(
+        &mut self,
+        rule: &Rule,
+        watermark: EventTime,
+        next_opened: &dyn Fn() -> u64,
+        out: &mut Consequences,
+    ) {
+        if matches!(self.waiting, Waiting::Nothing) {
+            let places = self.samples.between(self.decided, watermark.plus(-1));
+            let mut hot = Vec::new();
+            for place in places {
+                let window = verdict::ending_at(
+                    &rule.kind,
+                    rule.timespan_secs,
+                    self.samples.as_slice(),
+                    place,
+                );
+                if let Some(window) = window {
+                    hot.push(window);
+                    if !rule.taps.is_empty() {
+                        self.lift(place..place + 1, out);
+                    }
+                }
+            }
+            for window in hot {
+                self.heat(rule, window, None, next_opened, out);
+            }
+        } else {
+            for held in self.waiting.decide(&rule.kind, watermark) {
+                if let Added::At(place) = self.samples.add(held, false) {
+                    if !rule.taps.is_empty() {
+                        self.lift(place..place + 1, out);
+                    }
+                    self.heat(rule, place..place + 1, None, next_opened, out);
+                }
+            }
+        }
+        self.decided = self.decided.max(watermark);
+    }
+
+    /// Makes the samples at `places` hot, and lets the bursts grow by those that were not.
+    fn heat(
+        &mut self,
+        rule: &Rule,
+        places: std::ops::Range<usize>,
+        crossing: Option<&Evidence>,
+        next_opened: &dyn Fn() -> u64,
+        out: &mut Consequences,
+    ) {
+        let mut touched: Option<(EventTime, EventTime)> = None;
+        let tripping = self.samples.as_slice().get(places.start).map(|h| h.time);
+        for held in self.samples.as_mut_slice().get_mut(places).unwrap_or_default() {
+            if std::mem::replace(&mut held.hot, true) {
+                continue;
+            }
+            touched = Some(touched.map_or((held.time, held.time), |(f, _)| (f, held.time)));
+            admit(
+                &mut self.bursts,
+                &self.key,
+                rule,
+                held,
+                tripping.unwrap_or(held.time),
+                crossing,
+                next_opened,
+                out,
+            );
+        }
+        let Some((from, to)) = touched else { return };
+        self.raise_levels(rule, from, to);
+        if rule.speaks {
+            for burst in &mut self.bursts {
+                if burst.first <= to && from <= burst.last {
+                    out.alerts.extend(burst.tell(rule, &self.key));
+                }
+            }
+        }
+    }
+
+    /// A burst's level is the highest mark that its hot samples satisfy.
+    fn raise_levels(&mut self, rule: &Rule, from: EventTime, to: EventTime) {
+        for mark in &rule.marks {
+            for burst in &mut self.bursts {
+                if burst.level >= mark.level || burst.last < from || to < burst.first {
+                    continue;
+                }
+                let near = self.samples.between(
+                    from.plus(-mark.timespan_secs).max(burst.first),
+                    to.plus(mark.timespan_secs).min(burst.last),
+                );
+                let hot: Vec<&Held> = self
+                    .samples
+                    .as_slice()
+                    .get(near)
+                    .unwrap_or_default()
+                    .iter()
+                    .filter(|h| h.hot)
+                    .collect();
+                if verdict::reaches(&rule.kind, mark.gte, mark.timespan_secs, &hot) {
+                    burst.level = mark.level;
+                }
+            }
+        }
+    }
+
+    fn lift(&mut self, places: std::ops::Range<usize>, out: &mut Consequences) {
+        for held in self.samples.as_mut_slice().get_mut(places).unwrap_or_default() {
+            if !std::mem::replace(&mut held.lifted, true) {
+                out.lifted.push(held.clone());
+            }
+        }
+    }
+}
+
+/// Gives a hot sample to the burst within reach, to a new one, or joins the two it lies between.
+#[allow(clippy::too_many_arguments, reason = "one step of `heat`, split for its length")]
+fn admit(
+    bursts: &mut Vec<Burst>,
+    key: &Arc<[Box<str>]>,
+    rule: &Rule,
+    held: &Held,
+    tripping: EventTime,
+    crossing: Option<&Evidence>,
+    next_opened: &dyn Fn() -> u64,
+    out: &mut Consequences,
+) {
+    let within_reach = |burst: &Burst| {
+        burst.first.plus(-rule.timespan_secs) <= held.time
+            && held.time <= burst.last.plus(rule.timespan_secs)
+    };
+    let Some(place) = bursts.iter().position(within_reach) else {
+        let id = AlertId::of(&rule.card.id, key, tripping);
+        let level = rule.card.level.unwrap_or(crate::rule::Level::Medium);
+        bursts.push(Burst::open(id, next_opened(), level, held, crossing.cloned()));
+        return;
+    };
+    let Some(other) = bursts.iter().skip(place + 1).position(within_reach) else {
+        if let Some(burst) = bursts.get_mut(place) {
+            burst.admit(held);
+        }
+        return;
+    };
+    let other = bursts.swap_remove(place + 1 + other);
+    let Some(burst) = bursts.get_mut(place) else {
+        return;
+    };
+    let (mut elder, mut younger) = (other, burst.clone());
+    if younger.is_elder_of(&elder) {
+        std::mem::swap(&mut elder, &mut younger);
+    }
+    if rule.speaks && younger.was_told() {
+        out.alerts.push(younger.say(Life::Merged(elder.id), rule, key));
+    }
+    elder.absorb(younger);
+    elder.admit(held);
+    *burst = elder;
+}
+
+fn by_member(rule: &Rule) -> bool {
+    matches!(rule.kind, Kind::Temporal(_) | Kind::Ordered(_))
+}
+
+/// How long samples matter: W for the rule itself, or until the bin of a surge is decided. One that
+/// old may still become hot, and the windows of a further mark reach back from there by their own
+/// length.
+#[must_use]
+pub fn longest_span(rule: &Rule) -> i64 {
+    let settles = match rule.kind {
+        Kind::Surge { bucket_secs, .. } => rule.timespan_secs.max(bucket_secs),
+        _ => rule.timespan_secs,
+    };
+    settles + rule.marks.iter().map(|m| m.timespan_secs).max().unwrap_or(0)
+}
+
+/// Windows by key, spread over the map's shards by the key, which is a keyed hash already.
+pub type Windows = dashmap::DashMap<WindowKey, Window, KeyIsHash>;
+
+/// Takes the low half of a [`WindowKey`] for its hash.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct KeyIsHash;
+
+impl std::hash::BuildHasher for KeyIsHash {
+    type Hasher = LowHalf;
+    fn build_hasher(&self) -> LowHalf {
+        LowHalf(0)
+    }
+}
+
+/// See [`KeyIsHash`].
+#[derive(Debug, Clone, Copy)]
+pub struct LowHalf(u64);
+
+impl std::hash::Hasher for LowHalf {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+    #[allow(clippy::cast_possible_truncation, reason = "half of the key is enough of a hash")]
+    fn write_u128(&mut self, key: u128) {
+        self.0 = key as u64;
+    }
+}

@@ -1,0 +1,179 @@
+//! Bursts of one window: maximal runs of hot samples with neighbours at most W apart.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::samples::Held;
+use crate::alert::{Alert, AlertId, Evidence, Life};
+use crate::record::EventId;
+use crate::rule::{Level, Rule};
+use crate::time::EventTime;
+
+/// How many records a burst keeps as evidence at either end.
+pub const EVIDENCE_EACH_END: usize = 5;
+
+/// A burst as it stands.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Burst {
+    /// Fixed when it opened.
+    pub id: AlertId,
+    /// Its place in the order of opening, over the whole engine.
+    pub opened: u64,
+    /// Event time of the first hot sample.
+    pub first: EventTime,
+    /// Event time of the last hot sample.
+    pub last: EventTime,
+    /// Hot samples.
+    pub count: u64,
+    /// Samples were compacted away, and one that comes again would count again.
+    pub count_is_floor: bool,
+    /// Highest mark reached.
+    pub level: Level,
+    /// How often it was spoken of.
+    revision: u32,
+    told_count: u64,
+    told_level: Option<Level>,
+    /// The k least and the k greatest by (time, event id).
+    least: Vec<Kept>,
+    greatest: Vec<Kept>,
+    crossing: Option<Evidence>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Kept {
+    at: (EventTime, EventId),
+    record: Arc<[u8]>,
+}
+
+impl Burst {
+    /// A burst that opens with its first hot sample, tripped by the record `crossing`.
+    #[must_use]
+    pub fn open(
+        id: AlertId,
+        opened: u64,
+        level: Level,
+        held: &Held,
+        crossing: Option<Evidence>,
+    ) -> Burst {
+        let mut burst = Burst {
+            id,
+            opened,
+            first: held.time,
+            last: held.time,
+            count: 0,
+            count_is_floor: false,
+            level,
+            revision: 0,
+            told_count: 0,
+            told_level: None,
+            least: Vec::new(),
+            greatest: Vec::new(),
+            crossing,
+        };
+        burst.admit(held);
+        burst
+    }
+
+    /// Takes a hot sample in.
+    pub fn admit(&mut self, held: &Held) {
+        self.first = self.first.min(held.time);
+        self.last = self.last.max(held.time);
+        self.count += 1;
+        if let Some(record) = &held.record {
+            let at = (held.time, held.id);
+            if self.least.len() < EVIDENCE_EACH_END || self.least.last().is_some_and(|k| at < k.at)
+            {
+                keep(&mut self.least, Kept { at, record: record.clone() }, |k| k.at);
+            }
+            if self.greatest.len() < EVIDENCE_EACH_END
+                || self.greatest.last().is_some_and(|k| at > k.at)
+            {
+                keep(&mut self.greatest, Kept { at, record: record.clone() }, |k| {
+                    std::cmp::Reverse(k.at)
+                });
+            }
+        }
+    }
+
+    /// Takes another burst in, of which a sample lies within reach of this one too.
+    pub fn absorb(&mut self, other: Burst) {
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+        self.count += other.count;
+        self.count_is_floor |= other.count_is_floor;
+        self.level = self.level.max(other.level);
+        for kept in other.least {
+            keep(&mut self.least, kept, |k| k.at);
+        }
+        for kept in other.greatest {
+            keep(&mut self.greatest, kept, |k| std::cmp::Reverse(k.at));
+        }
+    }
+
+    /// What there is to say about a burst that goes on, if anything is new enough: its opening, a
+    /// doubled count, a risen level.
+    pub fn tell(&mut self, rule: &Rule, key: &Arc<[Box<str>]>) -> Option<Alert> {
+        let life = match self.told_level {
+            None => Life::Open,
+            Some(level)
+                if self.level > level || self.count >= self.told_count.saturating_mul(2) =>
+            {
+                Life::Update
+            }
+            Some(_) => return None,
+        };
+        Some(self.say(life, rule, key))
+    }
+
+    /// Says how it stands.
+    pub fn say(&mut self, life: Life, rule: &Rule, key: &Arc<[Box<str>]>) -> Alert {
+        self.revision += 1;
+        self.told_count = self.count;
+        self.told_level = Some(self.level);
+        Alert {
+            id: self.id,
+            revision: self.revision,
+            life,
+            rule: rule.card.clone(),
+            key: key.clone(),
+            level: self.level,
+            first: self.first,
+            last: self.last,
+            count: self.count,
+            count_is_floor: self.count_is_floor,
+            evidence: self.evidence(),
+            crossing: self.crossing.clone(),
+        }
+    }
+
+    /// Whether anything was said about it.
+    #[must_use]
+    pub fn was_told(&self) -> bool {
+        self.revision > 0
+    }
+
+    /// Whether it was opened before the other: the one whose id goes on when they grow together.
+    #[must_use]
+    pub fn is_elder_of(&self, other: &Burst) -> bool {
+        (self.opened, self.id) < (other.opened, other.id)
+    }
+
+    fn evidence(&self) -> Vec<Evidence> {
+        let mut all: Vec<&Kept> = self.least.iter().chain(&self.greatest).collect();
+        all.sort_by_key(|k| k.at);
+        all.dedup_by_key(|k| k.at);
+        all.into_iter().map(|k| Evidence { time: k.at.0, record: k.record.clone() }).collect()
+    }
+}
+
+/// Puts `new` into a list sorted by `rank`, without repeats, and cuts it to its length.
+fn keep<R: Ord>(list: &mut Vec<Kept>, new: Kept, rank: impl Fn(&Kept) -> R) {
+    match list.binary_search_by(|k| rank(k).cmp(&rank(&new))) {
+        Ok(_) => {}
+        Err(place) => {
+            list.insert(place, new);
+            list.truncate(EVIDENCE_EACH_END);
+        }
+    }
+}

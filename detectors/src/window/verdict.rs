@@ -1,0 +1,232 @@
+//! Which windows satisfy a rule: the only place where the kinds differ.
+//!
+//! A window is closed, [T-W, T]. Where more samples can only help, it is enough to look at windows
+//! that end at a sample, and, when one sample is added, at those that hold it. They all hold it, so
+//! the samples they make hot are one run.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use super::samples::Held;
+use crate::rule::{Kind, Members, Threshold};
+
+/// What the windows that hold one new sample say.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// Places of samples that may have become hot; the new one is among them if any is.
+    pub hot: Option<Range<usize>>,
+    /// Places at which a window ends that satisfies the rule.
+    pub ends: Vec<Range<usize>>,
+}
+
+/// Judges the windows of `span` seconds that hold the sample at `place`, which has just come.
+#[must_use]
+pub fn around(kind: &Kind, span: i64, held: &[Held], place: usize) -> Verdict {
+    let mut verdict = Verdict::default();
+    let Some(new) = held.get(place) else {
+        return verdict;
+    };
+    let (from, until) = (new.time.plus(-span), new.time.plus(span));
+    let start = held.partition_point(|h| h.time < from);
+    let stop = held.partition_point(|h| h.time <= until);
+    let Some(near) = held.get(start..stop) else {
+        return verdict;
+    };
+    let least = Least::of(kind);
+    let mut measure = Measure::of(kind);
+    let mut low = 0;
+    let mut group = 0;
+    while group < near.len() {
+        let time = near.get(group).map_or(until, |h| h.time);
+        let end = near.partition_point(|h| h.time <= time);
+        for entering in near.get(group..end).unwrap_or_default() {
+            measure.enter(entering);
+        }
+        while let Some(leaving) = near.get(low).filter(|h| h.time < time.plus(-span)) {
+            measure.leave(leaving);
+            low += 1;
+        }
+        if start + end > place && measure.satisfies(kind, time.plus(-span).0) {
+            verdict.ends.push(start + group..start + end);
+            // A window that had more than enough without the new sample made all but it hot before.
+            let (first, last) = if least.is_exceeded(end - low) {
+                (place, place + 1)
+            } else {
+                (start + low, start + end)
+            };
+            verdict.hot = Some(match verdict.hot.take() {
+                None => first..last,
+                Some(run) => run.start.min(first)..run.end.max(last),
+            });
+        }
+        group = end;
+    }
+    verdict
+}
+
+/// Judges the one window of `span` seconds that ends with the sample at `place`, for kinds that
+/// wait for the watermark. Gives the places it holds, if it satisfies the rule.
+#[must_use]
+pub fn ending_at(kind: &Kind, span: i64, held: &[Held], place: usize) -> Option<Range<usize>> {
+    let last = held.get(place)?;
+    let from = last.time.plus(-span);
+    let window =
+        held.partition_point(|h| h.time < from)..held.partition_point(|h| h.time <= last.time);
+    let mut measure = Measure::of(kind);
+    for entering in held.get(window.clone())? {
+        measure.enter(entering);
+    }
+    measure.satisfies(kind, from.0).then_some(window)
+}
+
+/// Whether some window of `span` seconds within `held` reaches `gte`, as `kind` measures.
+#[must_use]
+pub fn reaches(kind: &Kind, gte: u64, span: i64, held: &[&Held]) -> bool {
+    let threshold = Threshold::at_least(gte);
+    let kind = match kind {
+        Kind::Distinct(_) => Kind::Distinct(threshold),
+        Kind::Sum(_) => Kind::Sum(threshold),
+        _ => Kind::Count(threshold),
+    };
+    let mut measure = Measure::of(&kind);
+    let mut low = 0;
+    for entering in held {
+        measure.enter(entering);
+        let from = entering.time.plus(-span);
+        while let Some(leaving) = held.get(low).filter(|h| h.time < from) {
+            measure.leave(leaving);
+            low += 1;
+        }
+        if measure.satisfies(&kind, from.0) {
+            return true;
+        }
+    }
+    false
+}
+
+/// For plain counts: how many samples a window needs, so that those with more are known at sight.
+struct Least(Option<u64>);
+
+impl Least {
+    fn of(kind: &Kind) -> Least {
+        match kind {
+            Kind::Count(threshold) => Least(threshold.gte),
+            _ => Least(None),
+        }
+    }
+
+    fn is_exceeded(&self, samples: usize) -> bool {
+        self.0.is_some_and(|least| samples as u64 > least.max(1))
+    }
+}
+
+/// The measure of a window that slides over samples in order of time.
+enum Measure {
+    Count(u64),
+    Distinct(HashMap<u64, u32, foldhash::fast::RandomState>),
+    Sum(u128),
+    /// How many samples of each member.
+    Members(Box<[u32; 64]>),
+    /// For each prefix of the sequence, the latest time at which a chain that completes it began.
+    Ordered {
+        members: u8,
+        latest: Vec<i64>,
+        group: (i64, u64),
+    },
+}
+
+impl Measure {
+    fn of(kind: &Kind) -> Measure {
+        match kind {
+            Kind::Distinct(_) => Measure::Distinct(HashMap::default()),
+            Kind::Sum(_) => Measure::Sum(0),
+            Kind::Temporal(_) => Measure::Members(Box::new([0; 64])),
+            Kind::Ordered(members) => Measure::Ordered {
+                members: *members,
+                latest: vec![i64::MIN; usize::from(*members)],
+                group: (i64::MIN, 0),
+            },
+            Kind::Count(_) | Kind::FirstSeen { .. } | Kind::Surge { .. } | Kind::Silence { .. } => {
+                Measure::Count(0)
+            }
+        }
+    }
+
+    fn enter(&mut self, held: &Held) {
+        match self {
+            Measure::Count(count) => *count += 1,
+            Measure::Distinct(values) => *values.entry(held.value).or_default() += 1,
+            Measure::Sum(sum) => *sum += u128::from(held.value),
+            Measure::Members(counts) => each_bit(held.value, |bit| counts[bit] += 1),
+            Measure::Ordered { members, latest, group } => {
+                let time = held.time.0;
+                // Equal seconds count as ordered: the members of one second are chained together.
+                *group =
+                    if group.0 == time { (time, group.1 | held.value) } else { (time, held.value) };
+                for member in 0..usize::from(*members) {
+                    if group.1 >> member & 1 == 1 {
+                        let begun = match member.checked_sub(1) {
+                            None => time,
+                            Some(before) => latest.get(before).copied().unwrap_or(i64::MIN),
+                        };
+                        if let Some(slot) = latest.get_mut(member) {
+                            *slot = (*slot).max(begun);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn leave(&mut self, held: &Held) {
+        match self {
+            Measure::Count(count) => *count -= 1,
+            Measure::Distinct(values) => {
+                if let Some(count) = values.get_mut(&held.value) {
+                    *count -= 1;
+                    if *count == 0 {
+                        values.remove(&held.value);
+                    }
+                }
+            }
+            Measure::Sum(sum) => *sum -= u128::from(held.value),
+            Measure::Members(counts) => each_bit(held.value, |bit| counts[bit] -= 1),
+            // A chain carries its own beginning, so leaving needs no bookkeeping.
+            Measure::Ordered { .. } => {}
+        }
+    }
+
+    fn satisfies(&self, kind: &Kind, from: i64) -> bool {
+        match (self, kind) {
+            (Measure::Count(count), Kind::Count(threshold)) => threshold.holds(*count),
+            (Measure::Distinct(values), Kind::Distinct(threshold)) => {
+                threshold.holds(values.len() as u64)
+            }
+            (Measure::Sum(sum), Kind::Sum(threshold)) => {
+                threshold.holds(u64::try_from(*sum).unwrap_or(u64::MAX))
+            }
+            (Measure::Members(counts), Kind::Temporal(members)) => present(members, counts),
+            (Measure::Ordered { latest, .. }, Kind::Ordered(_)) => {
+                latest.last().is_some_and(|begun| *begun >= from)
+            }
+            (Measure::Count(count), _) => *count > 0,
+            _ => false,
+        }
+    }
+}
+
+fn present(members: &Members, counts: &[u32; 64]) -> bool {
+    match members {
+        Members::One(bit) => counts.get(usize::from(*bit)).is_some_and(|count| *count > 0),
+        Members::And(all) => all.iter().all(|m| present(m, counts)),
+        Members::Or(any) => any.iter().any(|m| present(m, counts)),
+        Members::Not(one) => !present(one, counts),
+    }
+}
+
+fn each_bit(mut bits: u64, mut visit: impl FnMut(usize)) {
+    while bits != 0 {
+        visit(bits.trailing_zeros() as usize);
+        bits &= bits - 1;
+    }
+}
