@@ -1,0 +1,170 @@
+//! How far each input is done, and the watermark that follows.
+//!
+//! Batches of one input are begun in order and done in any. What counts is the unbroken front: a
+//! batch that overtook another does not count yet, neither for positions nor for time, or a slow
+//! batch would find its own records late. An input is a partition, a shard or a file.
+//!
+//! The watermark is the least over the inputs that still have something to bring, of the greatest
+//! event time in their front, minus the lateness bound. An input that is read to its end, or that
+//! has caught up and waits, does not hold time back.
+
+use std::collections::BTreeMap;
+
+use floodmark_detectors::time::EventTime;
+
+/// Furthest that an event time may lie ahead of its arrival, seconds, and still move time.
+pub const AHEAD_SECS_MAX: i64 = 300;
+
+/// An input by number, as its source counts them.
+pub type Input = u32;
+
+/// A batch under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "a batch that is never done holds time for ever"]
+pub struct Ticket {
+    input: Input,
+    sequence: u64,
+}
+
+impl Ticket {
+    /// The input it belongs to.
+    #[must_use]
+    pub fn input(self) -> Input {
+        self.input
+    }
+}
+
+/// How far all inputs are.
+#[derive(Debug)]
+pub struct Progress {
+    lateness_secs: i64,
+    inputs: BTreeMap<Input, Front>,
+    /// Greatest event time done anywhere.
+    newest: EventTime,
+}
+
+#[derive(Debug)]
+struct Front {
+    begun: u64,
+    done: u64,
+    /// Batches done beyond the front: sequence to newest event time.
+    ahead: BTreeMap<u64, EventTime>,
+    newest: EventTime,
+    has_caught_up: bool,
+    has_ended: bool,
+}
+
+impl Progress {
+    /// Nothing begun.
+    #[must_use]
+    pub fn new(lateness_secs: i64) -> Progress {
+        Progress { lateness_secs, inputs: BTreeMap::new(), newest: EventTime::MIN }
+    }
+
+    /// Makes an input known before its first batch, so that it holds time from now on.
+    pub fn gained(&mut self, input: Input) {
+        self.inputs.entry(input).or_insert(Front {
+            begun: 0,
+            done: 0,
+            ahead: BTreeMap::new(),
+            newest: EventTime::MIN,
+            has_caught_up: false,
+            has_ended: false,
+        });
+    }
+
+    /// A batch of `input` is handed out.
+    pub fn begin(&mut self, input: Input) -> Ticket {
+        self.gained(input);
+        let mut sequence = 0;
+        if let Some(front) = self.inputs.get_mut(&input) {
+            sequence = front.begun;
+            front.begun += 1;
+            front.has_caught_up = false;
+        }
+        Ticket { input, sequence }
+    }
+
+    /// A batch is done, and `newest` is the greatest event time in it, if it had a record.
+    pub fn done(&mut self, ticket: Ticket, newest: Option<EventTime>) {
+        let Some(front) = self.inputs.get_mut(&ticket.input) else { return };
+        front.ahead.insert(ticket.sequence, newest.unwrap_or(EventTime::MIN));
+        while let Some(newest) = front.ahead.remove(&front.done) {
+            front.newest = front.newest.max(newest);
+            front.done += 1;
+        }
+        self.newest = self.newest.max(front.newest);
+    }
+
+    /// The source has handed out all that `input` holds at present.
+    pub fn caught_up(&mut self, input: Input) {
+        self.gained(input);
+        if let Some(front) = self.inputs.get_mut(&input) {
+            front.has_caught_up = true;
+        }
+    }
+
+    /// `input` will bring nothing more.
+    pub fn ended(&mut self, input: Input) {
+        self.gained(input);
+        if let Some(front) = self.inputs.get_mut(&input) {
+            front.has_ended = true;
+        }
+    }
+
+    /// No event time before this is still expected; none while some input has brought nothing.
+    #[must_use]
+    pub fn watermark(&self) -> Option<EventTime> {
+        let holds = |f: &&Front| f.begun > f.done || !(f.has_caught_up || f.has_ended);
+        let least = self.inputs.values().filter(holds).map(|f| f.newest).min();
+        let time = least.unwrap_or(self.newest);
+        (time > EventTime::MIN).then(|| time.plus(-self.lateness_secs))
+    }
+
+    /// Whether every batch that was begun is done.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.inputs.values().all(|f| f.begun == f.done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(secs: i64) -> Option<EventTime> {
+        Some(EventTime(secs))
+    }
+
+    #[test]
+    fn a_batch_that_overtakes_does_not_count_yet() {
+        let mut progress = Progress::new(10);
+        let (first, second) = (progress.begin(0), progress.begin(0));
+        progress.done(second, at(100));
+        assert_eq!(progress.watermark(), None);
+        progress.done(first, at(50));
+        assert_eq!(progress.watermark(), at(90));
+    }
+
+    #[test]
+    fn the_slowest_input_holds_time_until_it_waits_or_ends() {
+        let mut progress = Progress::new(10);
+        progress.gained(1);
+        let fast = progress.begin(0);
+        progress.done(fast, at(100));
+        assert_eq!(progress.watermark(), None, "input 1 has brought nothing yet");
+        let slow = progress.begin(1);
+        progress.caught_up(1);
+        assert_eq!(progress.watermark(), None, "its batch is still under way");
+        progress.done(slow, at(20));
+        assert_eq!(progress.watermark(), at(90), "it has caught up");
+        let more = progress.begin(1);
+        progress.done(more, at(30));
+        assert_eq!(progress.watermark(), at(20), "it brings something again");
+        progress.ended(1);
+        assert_eq!(progress.watermark(), at(90));
+        progress.ended(0);
+        assert_eq!(progress.watermark(), at(90), "all ended: the greatest time of all");
+        assert!(progress.is_idle());
+    }
+}
