@@ -52,6 +52,17 @@ pub enum Life {
     Superseded,
 }
 
+impl Life {
+    /// Whether nothing more will be said of the burst.
+    #[must_use]
+    pub fn is_last(self) -> bool {
+        match self {
+            Life::Open | Life::Update => false,
+            Life::Closed | Life::Merged(_) | Life::Superseded => true,
+        }
+    }
+}
+
 /// One record kept as evidence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {

@@ -4,9 +4,10 @@
 //! batch that overtook another does not count yet, neither for positions nor for time, or a slow
 //! batch would find its own records late. An input is a partition, a shard or a file.
 //!
-//! The watermark is the least over the inputs that still have something to bring, of the greatest
-//! event time in their front, minus the lateness bound. An input that is read to its end, or that
-//! has caught up and waits, does not hold time back.
+//! Each batch says what it settles: the time before which its input brings nothing more. For a live
+//! input that is the greatest event time in it minus the lateness bound; a replay knows it. The
+//! watermark is the least over the inputs that still have something to bring. An input that is read
+//! to its end, or that has caught up and waits, does not hold time back.
 
 use std::collections::BTreeMap;
 
@@ -37,19 +38,18 @@ impl Ticket {
 /// How far all inputs are.
 #[derive(Debug)]
 pub struct Progress {
-    lateness_secs: i64,
     inputs: BTreeMap<Input, Front>,
-    /// Greatest event time done anywhere.
-    newest: EventTime,
+    /// Greatest time settled by any input.
+    settled: EventTime,
 }
 
 #[derive(Debug)]
 struct Front {
     begun: u64,
     done: u64,
-    /// Batches done beyond the front: sequence to newest event time.
+    /// Batches done beyond the front: sequence to what they settle.
     ahead: BTreeMap<u64, EventTime>,
-    newest: EventTime,
+    settled: EventTime,
     has_caught_up: bool,
     has_ended: bool,
 }
@@ -57,8 +57,8 @@ struct Front {
 impl Progress {
     /// Nothing begun.
     #[must_use]
-    pub fn new(lateness_secs: i64) -> Progress {
-        Progress { lateness_secs, inputs: BTreeMap::new(), newest: EventTime::MIN }
+    pub fn new() -> Progress {
+        Progress { inputs: BTreeMap::new(), settled: EventTime::MIN }
     }
 
     /// Makes an input known before its first batch, so that it holds time from now on.
@@ -67,7 +67,7 @@ impl Progress {
             begun: 0,
             done: 0,
             ahead: BTreeMap::new(),
-            newest: EventTime::MIN,
+            settled: EventTime::MIN,
             has_caught_up: false,
             has_ended: false,
         });
@@ -85,15 +85,15 @@ impl Progress {
         Ticket { input, sequence }
     }
 
-    /// A batch is done, and `newest` is the greatest event time in it, if it had a record.
-    pub fn done(&mut self, ticket: Ticket, newest: Option<EventTime>) {
+    /// A batch is done. Its input brings nothing before `settled` any more, as far as it can tell.
+    pub fn done(&mut self, ticket: Ticket, settled: Option<EventTime>) {
         let Some(front) = self.inputs.get_mut(&ticket.input) else { return };
-        front.ahead.insert(ticket.sequence, newest.unwrap_or(EventTime::MIN));
-        while let Some(newest) = front.ahead.remove(&front.done) {
-            front.newest = front.newest.max(newest);
+        front.ahead.insert(ticket.sequence, settled.unwrap_or(EventTime::MIN));
+        while let Some(settled) = front.ahead.remove(&front.done) {
+            front.settled = front.settled.max(settled);
             front.done += 1;
         }
-        self.newest = self.newest.max(front.newest);
+        self.settled = self.settled.max(front.settled);
     }
 
     /// The source has handed out all that `input` holds at present.
@@ -116,9 +116,9 @@ impl Progress {
     #[must_use]
     pub fn watermark(&self) -> Option<EventTime> {
         let holds = |f: &&Front| f.begun > f.done || !(f.has_caught_up || f.has_ended);
-        let least = self.inputs.values().filter(holds).map(|f| f.newest).min();
-        let time = least.unwrap_or(self.newest);
-        (time > EventTime::MIN).then(|| time.plus(-self.lateness_secs))
+        let least = self.inputs.values().filter(holds).map(|f| f.settled).min();
+        let time = least.unwrap_or(self.settled);
+        (time > EventTime::MIN).then_some(time)
     }
 
     /// Whether every batch that was begun is done.
@@ -138,17 +138,17 @@ mod tests {
 
     #[test]
     fn a_batch_that_overtakes_does_not_count_yet() {
-        let mut progress = Progress::new(10);
+        let mut progress = Progress::new();
         let (first, second) = (progress.begin(0), progress.begin(0));
         progress.done(second, at(100));
         assert_eq!(progress.watermark(), None);
         progress.done(first, at(50));
-        assert_eq!(progress.watermark(), at(90));
+        assert_eq!(progress.watermark(), at(100));
     }
 
     #[test]
     fn the_slowest_input_holds_time_until_it_waits_or_ends() {
-        let mut progress = Progress::new(10);
+        let mut progress = Progress::new();
         progress.gained(1);
         let fast = progress.begin(0);
         progress.done(fast, at(100));
@@ -157,14 +157,14 @@ mod tests {
         progress.caught_up(1);
         assert_eq!(progress.watermark(), None, "its batch is still under way");
         progress.done(slow, at(20));
-        assert_eq!(progress.watermark(), at(90), "it has caught up");
+        assert_eq!(progress.watermark(), at(100), "it has caught up");
         let more = progress.begin(1);
         progress.done(more, at(30));
-        assert_eq!(progress.watermark(), at(20), "it brings something again");
+        assert_eq!(progress.watermark(), at(30), "it brings something again");
         progress.ended(1);
-        assert_eq!(progress.watermark(), at(90));
+        assert_eq!(progress.watermark(), at(100));
         progress.ended(0);
-        assert_eq!(progress.watermark(), at(90), "all ended: the greatest time of all");
+        assert_eq!(progress.watermark(), at(100), "all ended: the greatest time of all");
         assert!(progress.is_idle());
     }
 }
