@@ -40,7 +40,10 @@ impl Value<'_> {
                 }
                 Begun::Open(_, frame) => {
                     open.push(frame);
-                    match open.last_mut().and_then(|frame| frame.advance(&mut values_left)) {
+                    match open
+                        .last_mut()
+                        .and_then(|frame| frame.advance(&mut values_left))
+                    {
                         Some(first) => {
                             value = first;
                             continue;
@@ -176,10 +179,17 @@ mod tests {
     #[test]
     fn what_is_too_deep_or_too_much_is_left_out_and_said() {
         let out = Json::from("(7 bytes left out)");
-        assert_eq!(tree(r#"[{"a":1},[[[1]]]]"#, 2, 100)[1][0], Json::from("(5 bytes left out)"));
+        assert_eq!(
+            tree(r#"[{"a":1},[[[1]]]]"#, 2, 100)[1][0],
+            Json::from("(5 bytes left out)")
+        );
         assert_eq!(tree("[[1,2,3],4]", 1, 100)[0], out);
         assert_eq!(tree("[1,2,3,4]", 9, 2), serde_json::json!([1, 2]));
         let deep = "[".repeat(100_000) + &"]".repeat(100_000);
-        assert!(tree(&deep, 64, 1_000).to_string().contains("199872 bytes left out"));
+        assert!(
+            tree(&deep, 64, 1_000)
+                .to_string()
+                .contains("199872 bytes left out")
+        );
     }
 }

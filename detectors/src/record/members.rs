@@ -110,7 +110,8 @@ impl Members {
 
 fn is_blank(bytes: &[u8], from: usize) -> bool {
     let rest = bytes.get(from..).unwrap_or_default();
-    rest.iter().all(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t'))
+    rest.iter()
+        .all(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t'))
 }
 
 /// Says what is odd about a value in its place.

@@ -11,6 +11,8 @@ mod key;
 mod members;
 mod oddity;
 mod scan;
+#[cfg(test)]
+mod tests;
 mod text;
 mod value;
 
@@ -135,7 +137,11 @@ impl<'b> Record<'b> {
             None => (1, Cow::Borrowed("")),
         };
         let mut hasher = SipHasher13::new_with_keys(seed, kind);
-        hasher.write(if kind == 0 { bytes.as_bytes() } else { self.bytes });
+        hasher.write(if kind == 0 {
+            bytes.as_bytes()
+        } else {
+            self.bytes
+        });
         EventId(hasher.finish())
     }
 
@@ -226,7 +232,9 @@ impl<'b> Record<'b> {
     fn read_time(&mut self) -> Result<EventTime, Unreadable> {
         if let Some(written) = self.text(Key::EventTime) {
             if let Some((time, oddity)) = time_of(&written) {
-                oddity.into_iter().for_each(|oddity| self.oddities.add(oddity));
+                oddity
+                    .into_iter()
+                    .for_each(|oddity| self.oddities.add(oddity));
                 return Ok(time);
             }
             self.oddities.add(Oddity::EventTimeUnreadable);
@@ -254,14 +262,25 @@ fn time_of(written: &str) -> Option<(EventTime, Option<Oddity>)> {
 /// Seconds since the Unix epoch, or milli-, micro- or nanoseconds: which, the size tells, as each
 /// reading of a number this large but one lies before 1973 or after 5138.
 fn epoch_time(written: &str) -> Option<EventTime> {
-    let mut number: f64 = written.parse().ok()?;
+    let mut number = match written.parse::<i64>() {
+        Ok(number) => number,
+        Err(_) => {
+            let number: f64 = written.parse().ok()?;
+            (0.0..1e18).contains(&number).then_some(number as i64)?
+        }
+    };
     for _ in 0..3 {
-        if number >= 1e11 {
-            number /= 1e3;
+        if number >= SECONDS_END {
+            number /= 1_000;
         }
     }
-    (0.0..1e11).contains(&number).then_some(EventTime(number as i64))
+    (1..SECONDS_END)
+        .contains(&number)
+        .then_some(EventTime(number))
 }
+
+/// From here on a number is no count of seconds; it would lie behind the year 5138.
+const SECONDS_END: i64 = 100_000_000_000;
 
 /// Digest files name the hours they sign ("CloudTrail digest file structure", user guide).
 fn is_digest(whole: Raw<'_>) -> bool {

@@ -175,7 +175,10 @@ fn text_end(bytes: &[u8], mut at: usize) -> Result<(usize, bool), Fault> {
 fn scalar_end(bytes: &[u8], start: usize) -> Result<usize, Fault> {
     let rest = bytes.get(start..).unwrap_or_default();
     let stops = |byte: &u8| {
-        matches!(byte, b',' | b'}' | b']' | b':' | b'"' | b'{' | b'[' | b' ' | b'\n' | b'\r' | b'\t')
+        matches!(
+            byte,
+            b',' | b'}' | b']' | b':' | b'"' | b'{' | b'[' | b' ' | b'\n' | b'\r' | b'\t'
+        )
     };
     match rest.iter().position(stops) {
         Some(0) => Err(Fault::Malformed),
