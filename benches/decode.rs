@@ -19,10 +19,7 @@ fn decode(criterion: &mut Criterion) {
     let records: Vec<Vec<u8>> = (0..RECORDS).map(|n| record(n).into_bytes()).collect();
     for record in &records {
         let all = [floodmark(record), serde_typed(record), serde_value(record)];
-        assert!(
-            all.iter().all(|length| *length == all[0] && *length > 0),
-            "all read the same"
-        );
+        assert!(all.iter().all(|length| *length == all[0] && *length > 0), "all read the same");
     }
     let bytes: usize = records.iter().map(Vec::len).sum();
     println!("mean record: {} bytes", bytes / RECORDS);
@@ -35,12 +32,7 @@ fn decode(criterion: &mut Criterion) {
         ("serde_value", serde_value),
     ] {
         group.bench_function(name, |bencher| {
-            bencher.iter(|| {
-                records
-                    .iter()
-                    .map(|record| read(black_box(record)))
-                    .sum::<usize>()
-            });
+            bencher.iter(|| records.iter().map(|record| read(black_box(record))).sum::<usize>());
         });
     }
     group.finish();
@@ -54,15 +46,9 @@ fn length<'a>(texts: impl IntoIterator<Item = Option<Cow<'a, str>>>) -> usize {
 
 fn floodmark(bytes: &[u8]) -> usize {
     let record = Record::decode(bytes).expect("the record is well-formed");
-    let [kind, arn, principal_id, account_id, access_key_id, context] =
-        record.value(Key::UserIdentity).pick([
-            "type",
-            "arn",
-            "principalId",
-            "accountId",
-            "accessKeyId",
-            "sessionContext",
-        ]);
+    let [kind, arn, principal_id, account_id, access_key_id, context] = record
+        .value(Key::UserIdentity)
+        .pick(["type", "arn", "principalId", "accountId", "accessKeyId", "sessionContext"]);
     let issuer_arn = context.get("sessionIssuer").get("arn");
     let top = [
         Key::EventTime,
@@ -79,14 +65,7 @@ fn floodmark(bytes: &[u8]) -> usize {
     ];
     black_box(record.time());
     black_box(record.value(Key::RequestParameters));
-    let identity = [
-        kind,
-        arn,
-        principal_id,
-        account_id,
-        access_key_id,
-        issuer_arn,
-    ];
+    let identity = [kind, arn, principal_id, account_id, access_key_id, issuer_arn];
     length(top.map(|key| record.text(key))) + length(identity.map(|value| value.into_text()))
 }
 
@@ -143,13 +122,9 @@ struct Issuer<'a> {
 fn serde_typed(bytes: &[u8]) -> usize {
     let record: Typed<'_> = serde_json::from_slice(bytes).expect("the record is well-formed");
     black_box(record.request_parameters);
-    let read_only = record
-        .read_only
-        .map(|read_only| Text(read_only.to_string().into()));
+    let read_only = record.read_only.map(|read_only| Text(read_only.to_string().into()));
     let identity = record.user_identity.expect("there is one");
-    let issuer = identity
-        .session_context
-        .and_then(|context| context.session_issuer);
+    let issuer = identity.session_context.and_then(|context| context.session_issuer);
     let texts = [
         record.event_time,
         record.event_source,
@@ -211,10 +186,7 @@ fn record(n: usize) -> String {
         ("ec2.amazonaws.com", "DescribeInstances", true),
         ("sts.amazonaws.com", "AssumeRole", true),
     ][n % 5];
-    let (role, id) = (
-        format!("role-{}", n % 97),
-        n.wrapping_mul(0x9e37_79b9_7f4a_7c15),
-    );
+    let (role, id) = (format!("role-{}", n % 97), n.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let identity = match n % 10 {
         0 => format!(
             r#"{{"type":"IAMUser","principalId":"AIDA{id:016X}","arn":"arn:aws:iam::{account}:user/user-{n}","accountId":"{account}","accessKeyId":"AKIA{id:016X}","userName":"user-{n}"}}"#
@@ -238,11 +210,8 @@ fn record(n: usize) -> String {
         )
         .expect("a String takes all");
     }
-    write!(
-        request,
-        r#""name":"job-{n}","tags":[{{"key":"team","value":"t{n}"}}]}}"#
-    )
-    .expect("a String takes all");
+    write!(request, r#""name":"job-{n}","tags":[{{"key":"team","value":"t{n}"}}]}}"#)
+        .expect("a String takes all");
     let response = match n % 3 {
         0 => "null".to_owned(),
         _ => format!(r#"{{"jobArn":"arn:aws:sagemaker:eu-west-1:{account}:job/{n}"}}"#),

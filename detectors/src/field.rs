@@ -3,9 +3,11 @@
 use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::rc::Rc;
+use std::sync::LazyLock;
 
 use smallvec::SmallVec;
 
+use crate::derive::{self, Networks};
 use crate::record::{Elements, Key, Record, Value};
 
 /// Most segments a path may have; real records nest 11 deep.
@@ -48,9 +50,7 @@ impl Path {
             return Err(format!("`{text}` is no field path: a segment is empty"));
         }
         if text.split('.').count() > PATH_SEGMENTS_MAX {
-            return Err(format!(
-                "`{text}` has more than {PATH_SEGMENTS_MAX} segments"
-            ));
+            return Err(format!("`{text}` has more than {PATH_SEGMENTS_MAX} segments"));
         }
         let (first, rest) = text.split_once('.').unwrap_or((text, ""));
         let start = if first == DERIVED {
@@ -63,10 +63,7 @@ impl Path {
         } else {
             Start::Whole
         };
-        Ok(Path {
-            text: text.into(),
-            start,
-        })
+        Ok(Path { text: text.into(), start })
     }
 
     /// As written.
@@ -83,6 +80,7 @@ impl Path {
 /// A record with its derived fields, each computed at most once, when first asked for.
 pub struct Fields<'r, 'b> {
     record: &'r Record<'b>,
+    networks: &'r Networks,
     /// Few fields are asked for in one record: a list is searched faster than a map.
     derived: RefCell<SmallVec<[Derived<'b>; 4]>>,
 }
@@ -94,13 +92,17 @@ struct Derived<'b> {
 }
 
 impl<'r, 'b> Fields<'r, 'b> {
-    /// Wraps a record.
+    /// Wraps a record; no network is called our own.
     #[must_use]
     pub fn of(record: &'r Record<'b>) -> Fields<'r, 'b> {
-        Fields {
-            record,
-            derived: RefCell::default(),
-        }
+        static NONE: LazyLock<Networks> = LazyLock::new(Networks::default);
+        Fields::within(record, &NONE)
+    }
+
+    /// Wraps a record, with the networks that we call our own.
+    #[must_use]
+    pub fn within(record: &'r Record<'b>, networks: &'r Networks) -> Fields<'r, 'b> {
+        Fields { record, networks, derived: RefCell::default() }
     }
 
     /// The record itself.
@@ -171,24 +173,30 @@ impl<'r, 'b> Fields<'r, 'b> {
             return Rc::clone(&field.values);
         }
         drop(held);
-        let mut values = Vec::new();
-        derive(name, self.record, &mut |value| values.push(value));
-        let values: Rc<[Value<'b>]> = values.into();
-        self.derived.borrow_mut().push(Derived {
-            name: name.into(),
-            values: Rc::clone(&values),
-        });
+        let values = derive::compute(name, self.record, self.networks);
+        let values: Rc<[Value<'b>]> = values.into_vec().into();
+        self.derived.borrow_mut().push(Derived { name: name.into(), values: Rc::clone(&values) });
         values
     }
 }
 
 /// Whether there is a derived field of this name; else the reason, with the nearest name.
-fn derived_is_known(_name: &str) -> Result<(), String> {
-    Ok(())
+fn derived_is_known(name: &str) -> Result<(), String> {
+    if derive::NAMES.contains(&name) {
+        return Ok(());
+    }
+    let nearest = derive::NAMES
+        .iter()
+        .map(|known| (strsim::damerau_levenshtein(known, name), known))
+        .min()
+        .filter(|(distance, _)| *distance <= 3);
+    Err(match nearest {
+        Some((_, known)) => {
+            format!("no field `floodmark.{name}`: did you mean `floodmark.{known}`?")
+        }
+        None => format!("no field `floodmark.{name}`: there are {}", derive::NAMES.join(", ")),
+    })
 }
-
-/// Computes a derived field.
-fn derive<'b>(_name: &str, _record: &Record<'b>, _visit: &mut dyn FnMut(Value<'b>)) {}
 
 /// What is done with an array at the end of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -246,11 +254,7 @@ fn descend<'b>(
                     && (!at_end || ends == Ends::Entered)
                     && array.elements().next().is_some() =>
             {
-                frames.push(Frame {
-                    elements: array.elements(),
-                    rest,
-                    nesting: nesting + 1,
-                });
+                frames.push(Frame { elements: array.elements(), rest, nesting: nesting + 1 });
             }
             found if at_end => visit(found)?,
             _ => {}
@@ -293,10 +297,7 @@ mod tests {
             ("requestParameters.none.deeper", vec![]),
             ("requestParameters.empty", vec!["[]"]),
             ("requestParameters.empty.x", vec![]),
-            (
-                "requestParameters.list",
-                vec![r#""x""#, r#""y""#, r#""z""#, "[]", "null"],
-            ),
+            ("requestParameters.list", vec![r#""x""#, r#""y""#, r#""z""#, "[]", "null"]),
             ("requestParameters.items.id", vec!["1", "2", "3", "4"]),
             ("requestParameters.items.id.x", vec![]),
             ("requestParameters.aws:x.y.z", vec![r#""dotted""#]),
@@ -318,11 +319,7 @@ mod tests {
         let path = Path::parse("requestParameters.items.id").unwrap();
         let flow = Fields::of(&record).visit(&path, &mut |_| {
             seen += 1;
-            if seen == 2 {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
+            if seen == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         assert_eq!((flow, seen), (ControlFlow::Break(()), 2));
     }
@@ -333,10 +330,7 @@ mod tests {
         let fields = Fields::of(&record);
         let value = |path| fields.value(&Path::parse(path).unwrap());
         assert!(matches!(value("requestParameters.list"), Value::Array(_)));
-        assert_eq!(
-            value("requestParameters.items.id"),
-            Value::Number("1".into())
-        );
+        assert_eq!(value("requestParameters.items.id"), Value::Number("1".into()));
         assert_eq!(value("requestParameters.none"), Value::Null);
         assert_eq!(value("requestParameters.gone"), Value::Missing);
     }
@@ -364,10 +358,7 @@ mod tests {
     #[test]
     fn what_is_no_path_is_refused() {
         for bad in ["", ".", "a.", ".a", "a..b"] {
-            assert!(
-                Path::parse(bad).unwrap_err().contains("segment is empty"),
-                "{bad}"
-            );
+            assert!(Path::parse(bad).unwrap_err().contains("segment is empty"), "{bad}");
         }
         assert!(Path::parse(&"a.".repeat(32)).is_err());
         assert!(Path::parse(&vec!["a"; 33].join(".")).is_err());

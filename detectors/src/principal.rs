@@ -62,12 +62,7 @@ impl<'b> Principal<'b> {
             .or_else(|| Some(format!("account:{}", identity.account_id.as_deref()?).into()))?;
         let session = identity.session_name();
         let user_profile = session.is_some().then(|| user_profile(record)).flatten();
-        Some(Principal {
-            id,
-            session,
-            source_identity: identity.source_identity,
-            user_profile,
-        })
+        Some(Principal { id, session, source_identity: identity.source_identity, user_profile })
     }
 
     /// The principal in one text.
@@ -151,9 +146,7 @@ impl<'b> Identity<'b> {
             return None;
         }
         let name = self.invoked_by.clone();
-        Some(service(
-            name.or_else(|| reach::text(record.get("eventSource")))?,
-        ))
+        Some(service(name.or_else(|| reach::text(record.get("eventSource")))?))
     }
 
     fn by_type(&self, record: &Record<'b>) -> Option<Cow<'b, str>> {
@@ -231,20 +224,12 @@ fn service_event<'b>(record: &Record<'b>) -> Option<Cow<'b, str>> {
 /// `arn:P:sts::A:assumed-role/NAME/SESSION` becomes `arn:P:iam::A:role/NAME`; others stay.
 fn role_of_session(arn: Cow<'_, str>) -> Cow<'_, str> {
     let mut parts = arn.splitn(6, ':');
-    let (Some("arn"), Some(partition), Some("sts"), Some(_), Some(account), Some(resource)) = (
-        parts.next(),
-        parts.next(),
-        parts.next(),
-        parts.next(),
-        parts.next(),
-        parts.next(),
-    ) else {
+    let (Some("arn"), Some(partition), Some("sts"), Some(_), Some(account), Some(resource)) =
+        (parts.next(), parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
+    else {
         return arn;
     };
-    match resource
-        .strip_prefix("assumed-role/")
-        .and_then(|rest| rest.split('/').next())
-    {
+    match resource.strip_prefix("assumed-role/").and_then(|rest| rest.split('/').next()) {
         Some(name) if !name.is_empty() => {
             format!("arn:{partition}:iam::{account}:role/{name}").into()
         }
@@ -303,11 +288,7 @@ mod tests {
 
     #[track_caller]
     fn is(members: &str, id: &str, actor: &str) {
-        assert_eq!(
-            who(members),
-            Some((id.to_owned(), actor.to_owned())),
-            "{members}"
-        );
+        assert_eq!(who(members), Some((id.to_owned(), actor.to_owned())), "{members}");
     }
 
     #[test]
@@ -431,16 +412,8 @@ mod tests {
     #[test]
     fn services() {
         let rds = "service:rds.amazonaws.com";
-        is(
-            r#""userIdentity":{"type":"AWSService","invokedBy":"rds.amazonaws.com"}"#,
-            rds,
-            rds,
-        );
-        is(
-            r#""userIdentity":{"accountId":"1","invokedBy":"rds.amazonaws.com"}"#,
-            rds,
-            rds,
-        );
+        is(r#""userIdentity":{"type":"AWSService","invokedBy":"rds.amazonaws.com"}"#, rds, rds);
+        is(r#""userIdentity":{"accountId":"1","invokedBy":"rds.amazonaws.com"}"#, rds, rds);
         is(
             r#""eventSource":"rds.amazonaws.com","userIdentity":{"type":"AWSService","invokedBy":""}"#,
             rds,
@@ -505,18 +478,13 @@ mod tests {
     #[test]
     fn leftovers_in_their_order() {
         for (members, id) in [
-            (
-                r#""accountId":"1","userName":"u","accessKeyId":"AKIA""#,
-                "1:u",
-            ),
+            (r#""accountId":"1","userName":"u","accessKeyId":"AKIA""#, "1:u"),
             (r#""accountId":"1","accessKeyId":"AKIA""#, "AKIA"),
             (r#""accountId":"1""#, "account:1"),
             (r#""principalId":":x""#, ":x"),
         ] {
             assert_eq!(
-                who(&format!(r#""userIdentity":{{{members}}}"#))
-                    .map(|w| w.0)
-                    .as_deref(),
+                who(&format!(r#""userIdentity":{{{members}}}"#)).map(|w| w.0).as_deref(),
                 Some(id)
             );
         }

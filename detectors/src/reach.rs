@@ -98,10 +98,7 @@ mod tests {
     #[test]
     fn enters_arrays_on_the_way_but_no_array_in_an_array() {
         assert_eq!(found(r#"{"a":{"b":"x"}}"#, "a.b"), ["x"]);
-        assert_eq!(
-            found(r#"{"a":[{"b":"x"},{"b":["y",7]}]}"#, "a.b"),
-            ["x", "y", "7"]
-        );
+        assert_eq!(found(r#"{"a":[{"b":"x"},{"b":["y",7]}]}"#, "a.b"), ["x", "y", "7"]);
         assert_eq!(found(r#"{"a":[[{"b":"x"}]],"c":null}"#, "a.b"), [""; 0]);
         assert_eq!(found(r#"{"a":"x"}"#, "a.b"), [""; 0]);
     }

@@ -20,11 +20,8 @@ struct Family {
 }
 
 /// Numbers of accelerators.
-static ACCELERATORS: LazyLock<Vec<Family>> = LazyLock::new(|| {
-    families(include_str!("accelerators.tsv"), |number| {
-        number.parse().ok()
-    })
-});
+static ACCELERATORS: LazyLock<Vec<Family>> =
+    LazyLock::new(|| families(include_str!("accelerators.tsv"), |number| number.parse().ok()));
 
 /// Prices, millionths of a US dollar an hour.
 static PRICES: LazyLock<Vec<Family>> =
@@ -34,9 +31,8 @@ static PRICES: LazyLock<Vec<Family>> =
 const CLASSES_ACCELERATED: &[&str] = &["p", "g", "gr", "trn", "inf", "dl"];
 
 /// Classes of which no family is.
-const CLASSES_PLAIN: &[&str] = &[
-    "t", "m", "c", "r", "x", "i", "d", "h", "z", "a", "u", "im", "is", "hpc",
-];
+const CLASSES_PLAIN: &[&str] =
+    &["t", "m", "c", "r", "x", "i", "d", "h", "z", "a", "u", "im", "is", "hpc"];
 
 impl<'a> InstanceType<'a> {
     /// Takes an instance type apart; the leading `ml.` may be missing. Not `system`, Studio's
@@ -60,10 +56,7 @@ impl<'a> InstanceType<'a> {
         if let Some(family) = find(&ACCELERATORS, self.family) {
             return Some(family.of(self.size).unwrap_or(1));
         }
-        let class = self
-            .family
-            .split(|c: char| !c.is_ascii_alphabetic())
-            .next()?;
+        let class = self.family.split(|c: char| !c.is_ascii_alphabetic()).next()?;
         let generation = self.family.strip_prefix(class)?;
         if !generation.starts_with(|c: char| c.is_ascii_digit()) {
             return None;
@@ -86,10 +79,7 @@ impl<'a> InstanceType<'a> {
 
 impl Family {
     fn of(&self, size: &str) -> Option<u64> {
-        let found = self
-            .by_size
-            .iter()
-            .find(|(name, _)| name.eq_ignore_ascii_case(size));
+        let found = self.by_size.iter().find(|(name, _)| name.eq_ignore_ascii_case(size));
         found.map(|(_, number)| *number)
     }
 }
@@ -144,9 +134,7 @@ mod tests {
         assert_eq!(accelerators("ml.p4d.96xlarge"), Some(1));
         assert_eq!(accelerators("ml.p9.48xlarge"), Some(1));
         assert_eq!(accelerators("ml.quantum1.large"), None);
-        for nothing in [
-            "system", "", "ml.", "ml.p4d", "ml.p4d.", ".", "ml..", "p.large",
-        ] {
+        for nothing in ["system", "", "ml.", "ml.p4d", "ml.p4d.", ".", "ml..", "p.large"] {
             assert_eq!(accelerators(nothing), None, "{nothing}");
         }
     }
@@ -167,9 +155,8 @@ mod tests {
             (&PRICES, include_str!("prices.tsv")),
         ] {
             let numbers: usize = families.iter().map(|f| f.by_size.len()).sum();
-            let written: usize = rows(table)
-                .map(|mut r| r.next_back().unwrap().split(' ').count())
-                .sum();
+            let written: usize =
+                rows(table).map(|mut r| r.next_back().unwrap().split(' ').count()).sum();
             assert_eq!(numbers, written);
             assert_eq!(families.len(), rows(table).count());
         }

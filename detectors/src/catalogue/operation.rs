@@ -76,12 +76,8 @@ impl Operation {
     #[must_use]
     pub fn of(event_source: &str, event_name: &str) -> Option<&'static Operation> {
         let operations = Operation::all();
-        let at = operations
-            .binary_search_by(|o| ignoring_case(o.name, event_name))
-            .ok()?;
-        operations
-            .get(at)
-            .filter(|o| o.event_source.eq_ignore_ascii_case(event_source))
+        let at = operations.binary_search_by(|o| ignoring_case(o.name, event_name)).ok()?;
+        operations.get(at).filter(|o| o.event_source.eq_ignore_ascii_case(event_source))
     }
 
     /// All of them, by name.
@@ -110,11 +106,7 @@ mod tests {
         for operation in Operation::all() {
             let known = operation.resource_type.is_empty() || !operation.name_path.is_empty();
             assert!(known, "{}", operation.name);
-            assert!(
-                operation.event_source.ends_with(".amazonaws.com"),
-                "{}",
-                operation.name
-            );
+            assert!(operation.event_source.ends_with(".amazonaws.com"), "{}", operation.name);
         }
     }
 

@@ -33,9 +33,7 @@ impl Network {
     /// In words, where it is neither.
     pub fn parse(text: &str) -> Result<Network, String> {
         let (address, bits) = text.split_once('/').unwrap_or((text, ""));
-        let address = address
-            .parse::<IpAddr>()
-            .map_err(|_| format!("no network: {text:?}"))?;
+        let address = address.parse::<IpAddr>().map_err(|_| format!("no network: {text:?}"))?;
         let bits_max = if address.is_ipv4() { 32 } else { 128 };
         let prefix_bits = match bits {
             "" if !text.contains('/') => bits_max,
@@ -45,10 +43,7 @@ impl Network {
                 .filter(|bits| *bits <= bits_max)
                 .ok_or_else(|| format!("no prefix of 0 to {bits_max} bits: {text:?}"))?,
         };
-        Ok(Network {
-            address,
-            prefix_bits,
-        })
+        Ok(Network { address, prefix_bits })
     }
 
     /// Whether the address lies in it.
@@ -110,16 +105,12 @@ pub(super) fn source_class(record: &Record<'_>, networks: &Networks) -> Option<&
 
 fn is_service_name(source: &str) -> bool {
     let source = source.to_ascii_lowercase();
-    [".amazonaws.com", ".amazonaws.com.cn", ".amazon.com"]
-        .iter()
-        .any(|end| source.ends_with(end))
+    [".amazonaws.com", ".amazonaws.com.cn", ".amazon.com"].iter().any(|end| source.ends_with(end))
 }
 
 fn first_address(source: &str) -> Option<IpAddr> {
     let first = source.split(',').next()?.trim();
-    let bare = first
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'));
+    let bare = first.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let bare = bare.unwrap_or(first).split('%').next()?;
     match bare.parse::<IpAddr>() {
         Ok(IpAddr::V6(address)) => Some(address.to_canonical()),
@@ -186,11 +177,7 @@ mod tests {
             ("[2001:db8:1:2::9]", "2001:db8:1::/48"),
             ("::ffff:203.0.113.77", "203.0.113.0/24"),
         ] {
-            assert_eq!(
-                derived("source_network", &from(source)),
-                [network],
-                "{source}"
-            );
+            assert_eq!(derived("source_network", &from(source)), [network], "{source}");
         }
         for none in [
             "",
@@ -221,14 +208,8 @@ mod tests {
         ] {
             assert_eq!(class(&from(source)), [wanted], "{source}");
         }
-        assert_eq!(
-            class(r#""userIdentity":{"type":"AWSService"}"#),
-            ["service"]
-        );
-        assert_eq!(
-            class(r#""userIdentity":{"type":"Root","invokedBy":"x"}"#),
-            ["service"]
-        );
+        assert_eq!(class(r#""userIdentity":{"type":"AWSService"}"#), ["service"]);
+        assert_eq!(class(r#""userIdentity":{"type":"Root","invokedBy":"x"}"#), ["service"]);
         assert!(class(&from("")).is_empty());
         assert!(class(&from("somewhere")).is_empty());
         // What the caller writes does not make it AWS.
@@ -269,15 +250,7 @@ mod tests {
         let everything = Network::parse("0.0.0.0/0").unwrap();
         assert!(everything.contains("255.1.2.3".parse().unwrap()));
         assert!(!everything.contains("::1".parse().unwrap()));
-        for bad in [
-            "",
-            "1.2.3.4/",
-            "1.2.3.4/33",
-            "::/129",
-            "1.2.3/8",
-            "x/8",
-            "1.2.3.4/-1",
-        ] {
+        for bad in ["", "1.2.3.4/", "1.2.3.4/33", "::/129", "1.2.3/8", "x/8", "1.2.3.4/-1"] {
             assert!(Network::parse(bad).is_err(), "{bad}");
         }
     }

@@ -156,9 +156,7 @@ pub(super) fn model_buckets<'b>(params: &Value<'b>) -> Texts<'b> {
     reach::each_of(params, CONTAINERS, &mut |container| {
         reach::each_of(&container, MODELS, &mut |uri| add_bucket(&mut buckets, uri));
     });
-    reach::each_of(params, &["sourceUri"], &mut |uri| {
-        add_bucket(&mut buckets, uri)
-    });
+    reach::each_of(params, &["sourceUri"], &mut |uri| add_bucket(&mut buckets, uri));
     buckets
 }
 
@@ -245,9 +243,7 @@ fn add_bucket(buckets: &mut Texts<'_>, uri: Value<'_>) {
 /// What follows `s3://`.
 fn without_scheme(uri: &str) -> Option<&str> {
     let (scheme, rest) = uri.split_once("://")?;
-    let is_s3 = ["s3", "s3a", "s3n"]
-        .iter()
-        .any(|s| scheme.eq_ignore_ascii_case(s));
+    let is_s3 = ["s3", "s3a", "s3n"].iter().any(|s| scheme.eq_ignore_ascii_case(s));
     is_s3.then_some(rest)
 }
 
@@ -310,14 +306,8 @@ mod tests {
             ("https://s3-us-west-2.amazonaws.com/b/k", Some("b")),
             ("https://b.c.s3.us-east-1.amazonaws.com/k", Some("b.c")),
             ("https://b.s3.cn-north-1.amazonaws.com.cn/k", Some("b")),
-            (
-                "s3://arn:aws:s3:r:1:accesspoint/p/k/l",
-                Some("arn:aws:s3:r:1:accesspoint/p"),
-            ),
-            (
-                "arn:aws:s3:r:1:accesspoint/p",
-                Some("arn:aws:s3:r:1:accesspoint/p"),
-            ),
+            ("s3://arn:aws:s3:r:1:accesspoint/p/k/l", Some("arn:aws:s3:r:1:accesspoint/p")),
+            ("arn:aws:s3:r:1:accesspoint/p", Some("arn:aws:s3:r:1:accesspoint/p")),
             ("s3://", None),
             ("https://example.com/b/k", None),
             ("b/k", None),
@@ -340,11 +330,7 @@ mod tests {
                 r#"{"processingOutputConfig":{"outputs":[{"s3Output":{"s3Uri":"s3://a/1"}},{"s3Output":{"s3Uri":"s3://a/2"}},{"s3Output":{"s3Uri":"s3://b"}}]}}"#,
                 vec!["a", "b"],
             ),
-            (
-                "CreateTransformJob",
-                r#"{"transformOutput":{"s3OutputPath":"s3://a"}}"#,
-                vec!["a"],
-            ),
+            ("CreateTransformJob", r#"{"transformOutput":{"s3OutputPath":"s3://a"}}"#, vec!["a"]),
             (
                 "CreateCompilationJob",
                 r#"{"outputConfig":{"s3OutputLocation":"s3://a"}}"#,
@@ -366,11 +352,7 @@ mod tests {
                 vec![],
             ),
         ] {
-            assert_eq!(
-                asked("output_buckets", operation, params),
-                wanted,
-                "{operation}"
-            );
+            assert_eq!(asked("output_buckets", operation, params), wanted, "{operation}");
         }
     }
 
@@ -378,32 +360,20 @@ mod tests {
     fn models_of_containers() {
         let params = r#"{"primaryContainer":{"modelDataUrl":"s3://a/model.tar.gz","image":"i"},
             "containers":[{"modelDataSource":{"s3DataSource":{"s3Uri":"s3://b/"}}},{"additionalModelDataSources":[{"s3DataSource":{"s3Uri":"s3://c/"}}]}]}"#;
-        assert_eq!(
-            asked("model_buckets", "CreateModel", params),
-            ["a", "b", "c"]
-        );
+        assert_eq!(asked("model_buckets", "CreateModel", params), ["a", "b", "c"]);
     }
 
     #[test]
     fn registries_of_images() {
         for (image, wanted) in [
-            (
-                "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch:2",
-                "763104351884",
-            ),
-            (
-                "763104351884.dkr.ecr-fips.us-gov-west-1.amazonaws.com/x",
-                "763104351884",
-            ),
+            ("763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch:2", "763104351884"),
+            ("763104351884.dkr.ecr-fips.us-gov-west-1.amazonaws.com/x", "763104351884"),
             ("public.ecr.aws/x/y", "public.ecr.aws"),
             ("ghcr.io/x/y@sha256:1", "ghcr.io"),
             ("localhost:5000/x", "localhost:5000"),
             ("evil/xmrig:latest", "docker.io"),
             ("ubuntu", "docker.io"),
-            (
-                "arn:aws:sagemaker:us-east-1:081325390199:image/jupyter-server-3",
-                "081325390199",
-            ),
+            ("arn:aws:sagemaker:us-east-1:081325390199:image/jupyter-server-3", "081325390199"),
         ] {
             assert_eq!(registry(image), wanted);
         }
@@ -411,10 +381,7 @@ mod tests {
             r#"{"algorithmSpecification":{"trainingImage":"1.dkr.ecr.r.amazonaws.com/x"}}"#;
         assert_eq!(asked("image_accounts", "CreateTrainingJob", params), ["1"]);
         let params = r#"{"containers":[{"image":"1.dkr.ecr.r.amazonaws.com/x"},{"image":"x"}]}"#;
-        assert_eq!(
-            asked("image_accounts", "CreateModel", params),
-            ["1", "docker.io"]
-        );
+        assert_eq!(asked("image_accounts", "CreateModel", params), ["1", "docker.io"]);
     }
 
     #[test]
@@ -430,10 +397,7 @@ mod tests {
                 "arn:aws:iam::1:role/T"
             ]
         );
-        assert_eq!(
-            asked("passed_role_names", "CreateDomain", params),
-            ["R", "S", "T"]
-        );
+        assert_eq!(asked("passed_role_names", "CreateDomain", params), ["R", "S", "T"]);
         let assumed = r#""eventSource":"sts.amazonaws.com","requestParameters":{"roleArn":"arn:aws:iam::1:role/R"}"#;
         assert!(derived("passed_roles", assumed).is_empty());
     }
@@ -447,9 +411,6 @@ mod tests {
         let read = asked("s3_prefixes", "CreateTrainingJob", params);
         assert_eq!(read, ["b/data/train", "c"]);
         let deep = object.replace("data/train/x.csv", &"a/".repeat(500));
-        assert_eq!(
-            derived("s3_prefixes", &deep).len(),
-            crate::derive::VALUES_MAX
-        );
+        assert_eq!(derived("s3_prefixes", &deep).len(), crate::derive::VALUES_MAX);
     }
 }

@@ -94,9 +94,7 @@ mod tests {
     #[test]
     fn who_is_let_in() {
         let allow = |principal: &str| {
-            of(&format!(
-                r#"{{"Statement":[{{"Effect":"Allow","Principal":{principal}}}]}}"#
-            ))
+            of(&format!(r#"{{"Statement":[{{"Effect":"Allow","Principal":{principal}}}]}}"#))
         };
         assert_eq!(allow(r#""*""#), ["*"]);
         assert_eq!(allow(r#"{"AWS":"*"}"#), ["*"]);
@@ -114,10 +112,7 @@ mod tests {
 
     #[test]
     fn statements_alone_denying_and_the_other_way_round() {
-        assert_eq!(
-            of(r#"{"Statement":{"Effect":"Allow","Principal":"*"}}"#),
-            ["*"]
-        );
+        assert_eq!(of(r#"{"Statement":{"Effect":"Allow","Principal":"*"}}"#), ["*"]);
         assert!(of(r#"{"Statement":[{"Effect":"Deny","Principal":"*"}]}"#).is_empty());
         let not = r#"{"Statement":[{"Effect":"Allow","NotPrincipal":{"AWS":"111122223333"}}]}"#;
         assert_eq!(of(not), ["*"]);
@@ -129,9 +124,6 @@ mod tests {
     #[test]
     fn a_policy_may_be_an_object() {
         let params = r#"{"bucketPolicy":{"Statement":[{"Effect":"Allow","Principal":{"AWS":["444455556666"]}}]}}"#;
-        assert_eq!(
-            asked("policy_accounts", "PutBucketPolicy", params),
-            ["444455556666"]
-        );
+        assert_eq!(asked("policy_accounts", "PutBucketPolicy", params), ["444455556666"]);
     }
 }

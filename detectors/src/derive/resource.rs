@@ -42,9 +42,7 @@ fn add_named<'b>(found: &mut Texts<'b>, operation: &Operation, record: &Record<'
     let mut name = String::new();
     for part in before.into_iter().flat_map(|before| before.split('/')) {
         let alternatives = part.split('|');
-        let value = alternatives
-            .into_iter()
-            .find_map(|p| reach::text_at(params.clone(), p));
+        let value = alternatives.into_iter().find_map(|p| reach::text_at(params.clone(), p));
         match value {
             Some(value) => name.extend([&value, "/"]),
             // Without its first part a name would be another thing's.
@@ -58,10 +56,7 @@ fn add_named<'b>(found: &mut Texts<'b>, operation: &Operation, record: &Record<'
         } else if operation.resource_type.is_empty() {
             found.add(Cow::Owned(format!("{name}{value}")));
         } else {
-            found.add(Cow::Owned(format!(
-                "{}/{name}{value}",
-                operation.resource_type
-            )));
+            found.add(Cow::Owned(format!("{}/{name}{value}", operation.resource_type)));
         }
     };
     let mut any = false;
@@ -124,37 +119,17 @@ mod tests {
 
     #[test]
     fn names_by_operation() {
-        named(
-            "CreateTrainingJob",
-            r#"{"trainingJobName":"j"}"#,
-            &["training-job/j"],
-        );
-        named(
-            "describetrainingjob",
-            r#"{"trainingJobName":"j"}"#,
-            &["training-job/j"],
-        );
+        named("CreateTrainingJob", r#"{"trainingJobName":"j"}"#, &["training-job/j"]);
+        named("describetrainingjob", r#"{"trainingJobName":"j"}"#, &["training-job/j"]);
         named(
             "UpdateEndpoint",
             r#"{"endpointName":"e","endpointConfigName":"c"}"#,
             &["endpoint/e"],
         );
-        named(
-            "DescribeModelPackage",
-            r#"{"modelPackageName":"p"}"#,
-            &["model-package/p"],
-        );
+        named("DescribeModelPackage", r#"{"modelPackageName":"p"}"#, &["model-package/p"]);
         let arn = "arn:aws:sagemaker:r:1:model-package/g/1";
-        named(
-            "DescribeModelPackage",
-            &format!(r#"{{"modelPackageName":"{arn}"}}"#),
-            &[arn],
-        );
-        named(
-            "AddTags",
-            &format!(r#"{{"resourceArn":"{arn}","tags":[]}}"#),
-            &[arn],
-        );
+        named("DescribeModelPackage", &format!(r#"{{"modelPackageName":"{arn}"}}"#), &[arn]);
+        named("AddTags", &format!(r#"{{"resourceArn":"{arn}","tags":[]}}"#), &[arn]);
         named("ListModels", "{}", &[]);
         named("CreateTrainingJob", "null", &[]);
         named("CreateTrainingJob", r#"{"trainingJobName":""}"#, &[]);
@@ -166,22 +141,10 @@ mod tests {
         named("CreatePresignedDomainUrl", profile, &["user-profile/d/u"]);
         let app = r#"{"domainId":"d","spaceName":"s","appType":"JupyterLab","appName":"default"}"#;
         named("CreateApp", app, &["app/d/s/JupyterLab/default"]);
-        named(
-            "CreateApp",
-            r#"{"domainId":"d","appType":"T"}"#,
-            &["app/d/T"],
-        );
+        named("CreateApp", r#"{"domainId":"d","appType":"T"}"#, &["app/d/T"]);
         named("CreateApp", r#"{"appType":"T","appName":"a"}"#, &[]);
-        named(
-            "DescribeImageVersion",
-            r#"{"imageName":"i","version":3}"#,
-            &["image-version/i/3"],
-        );
-        named(
-            "DescribeImageVersion",
-            r#"{"imageName":"i"}"#,
-            &["image-version/i"],
-        );
+        named("DescribeImageVersion", r#"{"imageName":"i","version":3}"#, &["image-version/i/3"]);
+        named("DescribeImageVersion", r#"{"imageName":"i"}"#, &["image-version/i"]);
     }
 
     #[test]
@@ -211,11 +174,8 @@ mod tests {
         let members = r#""eventSource":"kms.amazonaws.com","resources":[{"arn":"arn:k1"},{"ARN":"arn:k2"},7,null]"#;
         assert_eq!(derived("resource", members), ["arn:k1", "arn:k2"]);
         assert!(
-            derived(
-                "resource",
-                r#""resources":null,"responseElements":{"arn":"arn:x"}"#
-            )
-            .is_empty()
+            derived("resource", r#""resources":null,"responseElements":{"arn":"arn:x"}"#)
+                .is_empty()
         );
     }
 

@@ -17,11 +17,7 @@ use crate::record::Value;
 pub(crate) const SCRIPT_BYTES_MAX: usize = 64 << 10;
 
 /// Where scripts stand: the two of a notebook's configuration, the one of Studio's.
-const PATHS: &[&str] = &[
-    "onCreate.content",
-    "onStart.content",
-    "studioLifecycleConfigContent",
-];
+const PATHS: &[&str] = &["onCreate.content", "onStart.content", "studioLifecycleConfigContent"];
 
 /// Base64 as people write it: padded or not.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -46,11 +42,8 @@ pub(super) fn scripts<'b>(params: &Value<'b>) -> Texts<'b> {
 /// [`SCRIPT_BYTES_MAX`].
 fn decoded(content: Cow<'_, str>) -> Cow<'_, str> {
     let text_bytes_max = SCRIPT_BYTES_MAX / 3 * 4;
-    let packed: Vec<u8> = content
-        .bytes()
-        .filter(|byte| !byte.is_ascii_whitespace())
-        .take(text_bytes_max)
-        .collect();
+    let packed: Vec<u8> =
+        content.bytes().filter(|byte| !byte.is_ascii_whitespace()).take(text_bytes_max).collect();
     match BASE64.decode(packed) {
         Ok(bytes) => Cow::Owned(String::from_utf8_lossy(&inflated(bytes)).into_owned()),
         Err(_) if content.len() <= SCRIPT_BYTES_MAX => content,
@@ -68,9 +61,7 @@ fn inflated(bytes: Vec<u8>) -> Vec<u8> {
     }
     let mut inflated = Vec::new();
     let cap = u64::try_from(SCRIPT_BYTES_MAX).unwrap_or(u64::MAX);
-    let end = flate2::read::MultiGzDecoder::new(&*bytes)
-        .take(cap)
-        .read_to_end(&mut inflated);
+    let end = flate2::read::MultiGzDecoder::new(&*bytes).take(cap).read_to_end(&mut inflated);
     match end {
         Err(_) if inflated.is_empty() => bytes,
         Ok(_) | Err(_) => inflated,
@@ -123,10 +114,7 @@ mod tests {
         let both = asked("scripts", "UpdateNotebookInstanceLifecycleConfig", &params);
         assert_eq!(both, ["aa", "bb"]);
         let params = format!(r#"{{"studioLifecycleConfigContent":"{a}"}}"#);
-        assert_eq!(
-            asked("scripts", "CreateStudioLifecycleConfig", &params),
-            ["aa"]
-        );
+        assert_eq!(asked("scripts", "CreateStudioLifecycleConfig", &params), ["aa"]);
     }
 
     #[test]

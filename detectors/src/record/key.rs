@@ -164,15 +164,7 @@ mod tests {
             let shouted = key.name().to_ascii_uppercase();
             assert_eq!(Key::named_loosely(shouted.as_bytes()), Some(key));
         }
-        for other in [
-            "",
-            "a",
-            "Time",
-            "eventtime",
-            "eventTimes",
-            "version",
-            "@version",
-        ] {
+        for other in ["", "a", "Time", "eventtime", "eventTimes", "version", "@version"] {
             assert_eq!(Key::named(other.as_bytes()), None, "{other}");
         }
     }

@@ -66,10 +66,7 @@ impl Members {
 
     pub(super) fn span(&self, key: Key) -> Span {
         let span = self.spans[key as usize];
-        Span {
-            start: span.start as usize,
-            end: span.end as usize,
-        }
+        Span { start: span.start as usize, end: span.end as usize }
     }
 
     /// Keeps a member under its own name: the last one counts.
@@ -80,10 +77,7 @@ impl Members {
             oddities.add(Oddity::DuplicateKey);
         }
         self.loose &= !bit;
-        self.spans[key as usize] = ShortSpan {
-            start: value.start as u32,
-            end: value.end as u32,
-        };
+        self.spans[key as usize] = ShortSpan { start: value.start as u32, end: value.end as u32 };
         Some(key)
     }
 
@@ -110,8 +104,7 @@ impl Members {
 
 fn is_blank(bytes: &[u8], from: usize) -> bool {
     let rest = bytes.get(from..).unwrap_or_default();
-    rest.iter()
-        .all(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t'))
+    rest.iter().all(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t'))
 }
 
 /// Says what is odd about a value in its place.

@@ -91,12 +91,7 @@ impl<'b> Record<'b> {
         if !bytes.is_ascii() && std::str::from_utf8(bytes).is_err() {
             oddities.add(Oddity::InvalidUtf8);
         }
-        let mut record = Record {
-            bytes,
-            time: EventTime::MIN,
-            oddities,
-            members,
-        };
+        let mut record = Record { bytes, time: EventTime::MIN, oddities, members };
         record.time = record.read_time()?;
         if !record.has_text(Key::EventId) {
             record.oddities.add(Oddity::NoEventId);
@@ -137,11 +132,7 @@ impl<'b> Record<'b> {
             None => (1, Cow::Borrowed("")),
         };
         let mut hasher = SipHasher13::new_with_keys(seed, kind);
-        hasher.write(if kind == 0 {
-            bytes.as_bytes()
-        } else {
-            self.bytes
-        });
+        hasher.write(if kind == 0 { bytes.as_bytes() } else { self.bytes });
         EventId(hasher.finish())
     }
 
@@ -192,8 +183,7 @@ impl<'b> Record<'b> {
     }
 
     fn text_or_insight(&self, key: Key) -> Option<Cow<'b, str>> {
-        self.text(key)
-            .or_else(|| self.value(Key::InsightDetails).get(key.name()).into_text())
+        self.text(key).or_else(|| self.value(Key::InsightDetails).get(key.name()).into_text())
     }
 
     /// `eventID`.
@@ -232,9 +222,7 @@ impl<'b> Record<'b> {
     fn read_time(&mut self) -> Result<EventTime, Unreadable> {
         if let Some(written) = self.text(Key::EventTime) {
             if let Some((time, oddity)) = time_of(&written) {
-                oddity
-                    .into_iter()
-                    .for_each(|oddity| self.oddities.add(oddity));
+                oddity.into_iter().for_each(|oddity| self.oddities.add(oddity));
                 return Ok(time);
             }
             self.oddities.add(Oddity::EventTimeUnreadable);
@@ -274,9 +262,7 @@ fn epoch_time(written: &str) -> Option<EventTime> {
             number /= 1_000;
         }
     }
-    (1..SECONDS_END)
-        .contains(&number)
-        .then_some(EventTime(number))
+    (1..SECONDS_END).contains(&number).then_some(EventTime(number))
 }
 
 /// From here on a number is no count of seconds; it would lie behind the year 5138.

@@ -111,9 +111,7 @@ impl Oddities {
 
     /// Those it has, in the order of [`Oddity::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Oddity> {
-        Oddity::ALL
-            .into_iter()
-            .filter(move |&oddity| self.contains(oddity))
+        Oddity::ALL.into_iter().filter(move |&oddity| self.contains(oddity))
     }
 }
 

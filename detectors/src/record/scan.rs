@@ -48,11 +48,7 @@ pub(super) struct Walk<'b> {
 impl<'b> Walk<'b> {
     /// Begins behind the bracket `open`, which must come first but for white space.
     pub(super) fn behind(open: u8, bytes: &'b [u8], at: usize) -> Result<Walk<'b>, Fault> {
-        let mut walk = Walk {
-            bytes,
-            at,
-            begun: false,
-        };
+        let mut walk = Walk { bytes, at, begun: false };
         if walk.peek()? != open {
             return Err(Fault::Malformed);
         }
@@ -76,11 +72,7 @@ impl<'b> Walk<'b> {
             return Err(Fault::Malformed);
         }
         self.at += 1;
-        Ok(Some(Member {
-            key: Span { start, end },
-            key_escaped,
-            value: self.value()?,
-        }))
+        Ok(Some(Member { key: Span { start, end }, key_escaped, value: self.value()? }))
     }
 
     /// The next element; none behind the last.

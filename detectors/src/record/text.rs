@@ -61,22 +61,16 @@ fn code_point(digits: &[u8]) -> (char, &[u8]) {
         && let Some((low @ 0xdc00..0xe000, rest)) = code_unit(digits)
     {
         let scalar = 0x1_0000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
-        return (
-            char::from_u32(scalar).unwrap_or(char::REPLACEMENT_CHARACTER),
-            rest,
-        );
+        return (char::from_u32(scalar).unwrap_or(char::REPLACEMENT_CHARACTER), rest);
     }
-    (
-        char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER),
-        rest,
-    )
+    (char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER), rest)
 }
 
 fn code_unit(digits: &[u8]) -> Option<(u32, &[u8])> {
     let (digits, rest) = digits.split_first_chunk::<4>()?;
-    let unit = digits.iter().try_fold(0, |unit, &digit| {
-        Some(unit << 4 | char::from(digit).to_digit(16)?)
-    })?;
+    let unit = digits
+        .iter()
+        .try_fold(0, |unit, &digit| Some(unit << 4 | char::from(digit).to_digit(16)?))?;
     Some((unit, rest))
 }
 
@@ -87,10 +81,7 @@ mod tests {
     #[test]
     fn borrows_what_is_not_escaped() {
         assert!(matches!(read(b"ListBuckets"), Cow::Borrowed("ListBuckets")));
-        assert!(matches!(
-            read("a\u{202f}b".as_bytes()),
-            Cow::Borrowed("a\u{202f}b")
-        ));
+        assert!(matches!(read("a\u{202f}b".as_bytes()), Cow::Borrowed("a\u{202f}b")));
         assert!(matches!(read(b""), Cow::Borrowed("")));
     }
 

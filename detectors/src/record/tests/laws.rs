@@ -10,10 +10,7 @@ use serde_json::{Map, Value as Json};
 use super::super::*;
 use crate::field::{Fields, Path};
 
-const WHOLE: TreeLimits = TreeLimits {
-    depth_max: 100,
-    values_max: 100_000,
-};
+const WHOLE: TreeLimits = TreeLimits { depth_max: 100, values_max: 100_000 };
 
 /// Reads all there is to read of some bytes; whether they are a record.
 fn read_all(bytes: &[u8]) -> bool {
@@ -24,21 +21,11 @@ fn read_all(bytes: &[u8]) -> bool {
         let _text = record.text(key);
         let _tree = record.value(key).to_json(TreeLimits::default());
     }
-    let texts = [
-        record.event_source(),
-        record.event_name(),
-        record.event_id(),
-        record.account(),
-    ];
+    let texts = [record.event_source(), record.event_name(), record.event_id(), record.account()];
     let _others = (texts, record.read_only(), record.id(1), record.get("other"));
     let _oddities: Vec<_> = record.oddities().iter().map(Oddity::name).collect();
     let fields = Fields::of(&record);
-    for path in [
-        "requestParameters.a.b",
-        "other.a",
-        "userIdentity",
-        "userIdentity.arn",
-    ] {
+    for path in ["requestParameters.a.b", "other.a", "userIdentity", "userIdentity.arn"] {
         let path = Path::parse(path).unwrap();
         let flow = fields.visit(&path, &mut |_| ControlFlow::Continue(()));
         assert!(flow.is_continue());

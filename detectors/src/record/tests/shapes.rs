@@ -35,10 +35,7 @@ fn a_plain_record_reads_as_written_and_has_no_oddity() {
     assert_eq!(record.account().as_deref(), Some("111122223333"));
     assert_eq!(record.value(Key::RequestParameters), Value::Null);
     assert_eq!(record.value(Key::ErrorMessage), Value::Missing);
-    assert_eq!(
-        record.get("vpcEndpointId"),
-        record.value(Key::VpcEndpointId)
-    );
+    assert_eq!(record.get("vpcEndpointId"), record.value(Key::VpcEndpointId));
     assert_eq!(record.get("own"), Value::Array(Raw(b"[1]")));
     assert_eq!(record.get("gone"), Value::Missing);
     assert_eq!(oddities(&record), [""; 0]);
@@ -55,19 +52,11 @@ fn identities_with_parts_missing_lose_nothing_else() {
         "{}",
         "null",
     ] {
-        let record = record(&format!(
-            r#""userIdentity":{identity},"awsRegion":"us-gov-west-1""#
-        ));
+        let record = record(&format!(r#""userIdentity":{identity},"awsRegion":"us-gov-west-1""#));
         let user = record.value(Key::UserIdentity);
         assert_eq!(user.get("arn").into_text(), None, "{identity}");
-        assert_eq!(
-            user.get("sessionContext").get("sessionIssuer").get("arn"),
-            Value::Missing
-        );
-        assert_eq!(
-            record.text(Key::AwsRegion).as_deref(),
-            Some("us-gov-west-1")
-        );
+        assert_eq!(user.get("sessionContext").get("sessionIssuer").get("arn"), Value::Missing);
+        assert_eq!(record.text(Key::AwsRegion).as_deref(), Some("us-gov-west-1"));
         assert_eq!(oddities(&record), [""; 0]);
     }
 }
@@ -81,19 +70,11 @@ fn values_of_the_wrong_kind_are_read_and_counted() {
     );
     assert_eq!(record.text(Key::UserAgent).as_deref(), Some("curl/8"));
     assert_eq!(record.text(Key::SourceIpAddress).as_deref(), Some("7"));
-    assert_eq!(
-        record.text(Key::RequestParameters).as_deref(),
-        Some(r#"{"a":1}"#)
-    );
+    assert_eq!(record.text(Key::RequestParameters).as_deref(), Some(r#"{"a":1}"#));
     assert_eq!(record.text(Key::ErrorCode).as_deref(), Some("200"));
     assert_eq!(record.read_only(), Some(true));
     assert_eq!(record.account(), None);
-    let expected = [
-        "text_expected",
-        "object_expected",
-        "list_expected",
-        "bool_expected",
-    ];
+    let expected = ["text_expected", "object_expected", "list_expected", "bool_expected"];
     assert_eq!(oddities(&record), expected);
 }
 
@@ -109,11 +90,7 @@ fn read_only_is_read_however_it_is_written() {
         ("null", None),
         ("1", None),
     ] {
-        assert_eq!(
-            record(&format!(r#""readOnly":{written}"#)).read_only(),
-            read,
-            "{written}"
-        );
+        assert_eq!(record(&format!(r#""readOnly":{written}"#)).read_only(), read, "{written}");
     }
 }
 
@@ -145,10 +122,7 @@ fn of_two_members_the_last_counts_and_the_exact_name_before_all() {
     let twice = record(r#""awsRegion":"a","awsRegion":"b""#);
     assert_eq!(twice.text(Key::AwsRegion).as_deref(), Some("b"));
     assert_eq!(oddities(&twice), ["duplicate_key"]);
-    for members in [
-        r#""awsregion":"a","awsRegion":"b""#,
-        r#""awsRegion":"b","AWSREGION":"a""#,
-    ] {
+    for members in [r#""awsregion":"a","awsRegion":"b""#, r#""awsRegion":"b","AWSREGION":"a""#] {
         let record = record(members);
         assert_eq!(record.text(Key::AwsRegion).as_deref(), Some("b"));
         assert_eq!(oddities(&record), [""; 0], "{members}");
@@ -184,41 +158,13 @@ fn garbage_in_a_part_loses_that_part_alone() {
 fn event_time_is_read_however_it_is_written() {
     let rest = r#""eventID":"e","eventSource":"s","eventName":"n""#;
     for (written, seconds, expected) in [
-        (
-            r#""eventTime":"2023-01-10T23:10:06Z""#,
-            1_673_392_206,
-            vec![],
-        ),
-        (
-            r#""eventTime":"2023-01-10 23:10:06""#,
-            1_673_392_206,
-            vec!["event_time_odd_format"],
-        ),
-        (
-            r#""eventTime":"2023-01-10T23:10:06.9Z""#,
-            1_673_392_206,
-            vec!["event_time_odd_format"],
-        ),
-        (
-            r#""eventTime":1673392206"#,
-            1_673_392_206,
-            vec!["event_time_epoch"],
-        ),
-        (
-            r#""eventTime":1673392206999"#,
-            1_673_392_206,
-            vec!["event_time_epoch"],
-        ),
-        (
-            r#""eventTime":"1.673392206e9""#,
-            1_673_392_206,
-            vec!["event_time_epoch"],
-        ),
-        (
-            r#""eventTime":1673392206999999999"#,
-            1_673_392_206,
-            vec!["event_time_epoch"],
-        ),
+        (r#""eventTime":"2023-01-10T23:10:06Z""#, 1_673_392_206, vec![]),
+        (r#""eventTime":"2023-01-10 23:10:06""#, 1_673_392_206, vec!["event_time_odd_format"]),
+        (r#""eventTime":"2023-01-10T23:10:06.9Z""#, 1_673_392_206, vec!["event_time_odd_format"]),
+        (r#""eventTime":1673392206"#, 1_673_392_206, vec!["event_time_epoch"]),
+        (r#""eventTime":1673392206999"#, 1_673_392_206, vec!["event_time_epoch"]),
+        (r#""eventTime":"1.673392206e9""#, 1_673_392_206, vec!["event_time_epoch"]),
+        (r#""eventTime":1673392206999999999"#, 1_673_392_206, vec!["event_time_epoch"]),
         (
             r#""@timestamp":"2020-09-14T00:44:23.000Z""#,
             1_600_044_263,
@@ -264,36 +210,22 @@ fn an_event_is_known_by_its_id_or_by_its_bytes() {
     assert_ne!(one.id(7), one.id(8), "the seed counts");
     let nameless = |region: &str| {
         let time = r#""eventTime":"2023-07-10T11:42:36Z""#;
-        decode(&format!(
-            r#"{{{time},"eventID":"","awsRegion":"{region}"}}"#
-        ))
-        .unwrap()
+        decode(&format!(r#"{{{time},"eventID":"","awsRegion":"{region}"}}"#)).unwrap()
     };
     assert_eq!(nameless("a").id(7), nameless("a").id(7));
     assert_ne!(nameless("a").id(7), nameless("b").id(7));
-    assert_eq!(
-        oddities(&nameless("a")),
-        ["no_event_id", "no_event_source", "no_event_name"]
-    );
+    assert_eq!(oddities(&nameless("a")), ["no_event_id", "no_event_source", "no_event_name"]);
     let id = |text: &str| {
         let time = r#""eventTime":"2023-07-10T11:42:36Z""#;
-        decode(&format!(r#"{{{time},"eventID":{text}}}"#))
-            .unwrap()
-            .id(7)
+        decode(&format!(r#"{{{time},"eventID":{text}}}"#)).unwrap().id(7)
     };
     assert_ne!(id(r#""ab""#), id(r#""AB""#), "ids are compared exactly");
-    assert_eq!(
-        id(r#""ab""#),
-        id(r#""\u0061b""#),
-        "but as texts, not as written"
-    );
+    assert_eq!(id(r#""ab""#), id(r#""\u0061b""#), "but as texts, not as written");
 }
 
 #[test]
 fn white_space_and_a_byte_order_mark_do_not_count() {
-    let pretty = decode(&format!(
-        "\u{feff} \r\n{{ {NEEDED} ,\n\t\"awsRegion\" : \"r\" }}\n "
-    ));
+    let pretty = decode(&format!("\u{feff} \r\n{{ {NEEDED} ,\n\t\"awsRegion\" : \"r\" }}\n "));
     let pretty = pretty.unwrap();
     assert_eq!(pretty.text(Key::AwsRegion).as_deref(), Some("r"));
     assert_eq!(oddities(&pretty), ["byte_order_mark"]);
@@ -342,16 +274,9 @@ fn length_and_depth_cost_nothing_but_their_bytes() {
     };
     let longest = of_length(RECORD_BYTES_MAX);
     let record = decode(&longest).unwrap();
-    let text = record
-        .value(Key::RequestParameters)
-        .get("a")
-        .into_text()
-        .unwrap();
+    let text = record.value(Key::RequestParameters).get("a").into_text().unwrap();
     assert!(text.len() > RECORD_BYTES_MAX / 2 - 200 && text.starts_with("\"\""));
-    assert_eq!(
-        decode(&of_length(RECORD_BYTES_MAX + 1)).unwrap_err(),
-        Unreadable::TooLong
-    );
+    assert_eq!(decode(&of_length(RECORD_BYTES_MAX + 1)).unwrap_err(), Unreadable::TooLong);
 
     for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
         let deep = open.repeat(100_000) + "1" + &close.repeat(100_000);
