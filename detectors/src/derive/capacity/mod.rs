@@ -10,20 +10,17 @@
 //! What is not known is not guessed at: totals are of the parts that are known, and where these
 //! make nothing while another part is unknown there is no total at all.
 
+mod shape;
+
 use std::borrow::Cow;
 
 use smallvec::SmallVec;
 
-use super::Texts;
 use crate::catalogue::InstanceType;
 use crate::reach;
-use crate::record::{Raw, Record, Value};
+use crate::record::{Record, Value};
 
-/// Greatest count that is believed; a greater one is read as this.
-const COUNT_MAX: u64 = 1_000_000_000;
-
-/// Most parts of one request that are added up.
-const PARTS_MAX: usize = 1_024;
+use shape::{COUNT_MAX, add_parts};
 
 /// Where the capacity stands that an operation asks for; an empty path is the request itself.
 /// Tuning jobs are not here: see [`tuning`].
@@ -60,78 +57,6 @@ const PLACES: &[(&str, &[&str])] = &[
     ]),
     ("CreateModelPackage", &["validationSpecification.validationProfiles.transformJobDefinition.transformResources"]),
 ];
-
-/// Where a request names an instance type as its choice: not what is merely supported or hidden.
-#[rustfmt::skip]
-const TYPES: &[&str] = &[
-    "instanceType",
-    "deploymentInstanceType",
-    "resourceConfig.instanceType",
-    "resourceConfig.selectedInstanceType",
-    "resourceConfig.instanceGroups.instanceType",
-    "resourceConfig.instancePreferences.instanceType",
-    "debugRuleConfigurations.instanceType",
-    "profilerRuleConfigurations.instanceType",
-    "trainingJobDefinition.resourceConfig.instanceType",
-    "trainingJobDefinition.resourceConfig.instanceGroups.instanceType",
-    "trainingJobDefinition.resourceConfig.instancePreferences.instanceType",
-    "trainingJobDefinition.hyperParameterTuningResourceConfig.instanceType",
-    "trainingJobDefinition.hyperParameterTuningResourceConfig.instanceConfigs.instanceType",
-    "trainingJobDefinitions.resourceConfig.instanceType",
-    "trainingJobDefinitions.resourceConfig.instanceGroups.instanceType",
-    "trainingJobDefinitions.resourceConfig.instancePreferences.instanceType",
-    "trainingJobDefinitions.hyperParameterTuningResourceConfig.instanceType",
-    "trainingJobDefinitions.hyperParameterTuningResourceConfig.instanceConfigs.instanceType",
-    "processingResources.clusterConfig.instanceType",
-    "processingResources.clusterConfig.selectedInstanceType",
-    "processingResources.clusterConfig.instancePreferences.instanceType",
-    "transformResources.instanceType",
-    "productionVariants.instanceType",
-    "productionVariants.instancePools.instanceType",
-    "shadowProductionVariants.instanceType",
-    "shadowProductionVariants.instancePools.instanceType",
-    "resourceSpec.instanceType",
-    "instanceGroups.instanceType",
-    "instanceGroups.instanceRequirements.instanceTypes",
-    "restrictedInstanceGroups.instanceType",
-    "nodesToAdd.instanceTypes",
-    "modelVariants.infrastructureConfig.realTimeInferenceConfig.instanceType",
-    "desiredModelVariants.infrastructureConfig.realTimeInferenceConfig.instanceType",
-    "inputConfig.endpointConfigurations.instanceType",
-    "computeSpec.instanceTypes",
-    "specification.instanceType",
-    "specifications.instanceType",
-    "computeQuotaConfig.computeQuotaResources.instanceType",
-    "jobResources.clusterConfig.instanceType",
-    "monitoringScheduleConfig.monitoringJobDefinition.monitoringResources.clusterConfig.instanceType",
-    "validationSpecification.validationProfiles.trainingJobDefinition.resourceConfig.instanceType",
-    "validationSpecification.validationProfiles.trainingJobDefinition.resourceConfig.instanceGroups.instanceType",
-    "validationSpecification.validationProfiles.transformJobDefinition.transformResources.instanceType",
-    "spaceSettings.jupyterServerAppSettings.defaultResourceSpec.instanceType",
-    "spaceSettings.kernelGatewayAppSettings.defaultResourceSpec.instanceType",
-    "spaceSettings.codeEditorAppSettings.defaultResourceSpec.instanceType",
-    "spaceSettings.jupyterLabAppSettings.defaultResourceSpec.instanceType",
-    "userSettings.jupyterServerAppSettings.defaultResourceSpec.instanceType",
-    "userSettings.kernelGatewayAppSettings.defaultResourceSpec.instanceType",
-    "userSettings.tensorBoardAppSettings.defaultResourceSpec.instanceType",
-    "userSettings.rSessionAppSettings.defaultResourceSpec.instanceType",
-    "userSettings.codeEditorAppSettings.defaultResourceSpec.instanceType",
-    "userSettings.jupyterLabAppSettings.defaultResourceSpec.instanceType",
-    "defaultUserSettings.jupyterServerAppSettings.defaultResourceSpec.instanceType",
-    "defaultUserSettings.kernelGatewayAppSettings.defaultResourceSpec.instanceType",
-    "defaultUserSettings.tensorBoardAppSettings.defaultResourceSpec.instanceType",
-    "defaultUserSettings.rSessionAppSettings.defaultResourceSpec.instanceType",
-    "defaultUserSettings.codeEditorAppSettings.defaultResourceSpec.instanceType",
-    "defaultUserSettings.jupyterLabAppSettings.defaultResourceSpec.instanceType",
-    "defaultSpaceSettings.jupyterServerAppSettings.defaultResourceSpec.instanceType",
-    "defaultSpaceSettings.kernelGatewayAppSettings.defaultResourceSpec.instanceType",
-    "defaultSpaceSettings.jupyterLabAppSettings.defaultResourceSpec.instanceType",
-    "domainSettings.rStudioServerProDomainSettings.defaultResourceSpec.instanceType",
-    "domainSettingsForUpdate.rStudioServerProDomainSettingsForUpdate.defaultResourceSpec.instanceType",
-];
-
-/// Studio's word for "no instance of its own".
-const SYSTEM: &str = "system";
 
 /// Instances of one type that a request asks for.
 #[derive(Debug, Clone, Default)]
@@ -171,28 +96,6 @@ pub(super) fn storage_gb(record: &Record<'_>) -> Option<String> {
     Some(sizes.fold(first, u64::saturating_add).to_string())
 }
 
-/// Every instance type that the request chooses, as written.
-pub(super) fn instance_types<'b>(params: &Value<'b>) -> Texts<'b> {
-    let mut types = Texts::default();
-    reach::each_of(params, TYPES, &mut |value| {
-        if let Some(text) = reach::text(value) {
-            types.add(text);
-        }
-    });
-    types
-}
-
-/// Their families, in lower case.
-pub(super) fn families<'b>(params: &Value<'b>) -> Texts<'b> {
-    let mut families = Texts::default();
-    for text in instance_types(params).0 {
-        if let Some(parsed) = InstanceType::parse(&text) {
-            families.add(Cow::Owned(parsed.family.to_ascii_lowercase()));
-        }
-    }
-    families
-}
-
 impl Part<'_> {
     fn accelerators(&self) -> Option<u64> {
         self.times(|instance_type| instance_type.accelerators())
@@ -230,8 +133,8 @@ fn total<'b>(parts: &[Part<'b>], of: impl Fn(&Part<'b>) -> Option<u64>) -> Optio
 fn parts<'b>(record: &Record<'b>) -> Parts<'b> {
     let mut parts = Parts::new();
     let params = record.get("requestParameters");
-    let source = reach::text(record.get("eventSource")).unwrap_or_default();
-    let Some(name) = reach::text(record.get("eventName")) else {
+    let source = record.get("eventSource").into_text().unwrap_or_default();
+    let Some(name) = record.get("eventName").into_text() else {
         return parts;
     };
     if !source.eq_ignore_ascii_case("sagemaker.amazonaws.com") {
@@ -284,148 +187,6 @@ fn tuning<'b>(params: &Value<'b>) -> Parts<'b> {
         part.storage_gb = part.storage_gb.map(|n| n.saturating_mul(parallel));
     }
     greatest
-}
-
-/// What one object asks for: itself, or the sum of its groups, or one of its alternatives.
-fn add_parts<'b>(parts: &mut Parts<'b>, object: Value<'b>) {
-    let Value::Object(raw) = object else { return };
-    let asked = Asked::read(raw);
-    if parts.len() >= PARTS_MAX || asked.says_nothing() {
-        return;
-    }
-    let counted = |own: Option<u64>, or: Option<u64>| own.or(or).unwrap_or(1);
-    let mut group = Parts::new();
-    for part in asked.groups {
-        let instances = Some(counted(part.instances, None));
-        group.push(Part { instances, ..part });
-    }
-    if group.is_empty() && asked.instance_type.is_none() {
-        let choices = asked.alternatives.into_iter().map(|part| Part {
-            instances: Some(counted(part.instances, asked.instances)),
-            ..part
-        });
-        group.extend(choices.max_by_key(Part::weight));
-    }
-    if group.is_empty() {
-        let is_system = asked.instance_type.as_deref() == Some(SYSTEM);
-        let instances = match asked.instance_type {
-            Some(_) if is_system => Some(0),
-            Some(_) => Some(counted(asked.instances, None)),
-            None if asked.serverless => Some(0),
-            None => asked.instances,
-        };
-        group.push(Part {
-            instance_type: asked.instance_type,
-            instances,
-            storage_gb: None,
-        });
-    }
-    if let Some(volume) = asked.volume_gb {
-        let instances = total(&group, |part| part.instances).unwrap_or(1).max(1);
-        if let Some(first) = group.first_mut() {
-            let own = first.storage_gb.unwrap_or(0);
-            first.storage_gb = Some(own.saturating_add(volume.saturating_mul(instances)));
-        }
-    }
-    parts.extend(group);
-}
-
-/// What the members of one object say, whichever shape it is of.
-#[derive(Debug, Default)]
-struct Asked<'b> {
-    instance_type: Option<Cow<'b, str>>,
-    instances: Option<u64>,
-    /// Gigabytes of volume for each instance.
-    volume_gb: Option<u64>,
-    serverless: bool,
-    groups: Parts<'b>,
-    alternatives: Parts<'b>,
-}
-
-impl<'b> Asked<'b> {
-    fn read(raw: Raw<'b>) -> Asked<'b> {
-        let mut asked = Asked::default();
-        for (name, value) in raw.members() {
-            match &*name {
-                "instanceType" | "selectedInstanceType" | "deploymentInstanceType" => {
-                    asked.instance_type = reach::text(value).or(asked.instance_type);
-                }
-                "instanceCount"
-                | "initialInstanceCount"
-                | "selectedInstanceCount"
-                | "desiredInstanceCount"
-                | "incrementTargetCountBy"
-                | "maxInstanceCount" => {
-                    asked.instances = count(value).or(asked.instances);
-                }
-                "volumeSizeInGB" | "ebsVolumeSizeInGb" => {
-                    asked.volume_gb = add(asked.volume_gb, count(value));
-                }
-                "instanceStorageConfigs" => {
-                    let path = "ebsVolumeConfig.volumeSizeInGB";
-                    reach::each(value, path, &mut |size| {
-                        asked.volume_gb = add(asked.volume_gb, count(size));
-                    });
-                }
-                "serverlessConfig" => asked.serverless = matches!(value, Value::Object(_)),
-                "instanceGroups" => add_simple(&mut asked.groups, value),
-                "instancePreferences" | "instanceConfigs" | "instancePools" => {
-                    add_simple(&mut asked.alternatives, value);
-                }
-                "instanceTypes" => add_types(&mut asked.alternatives, value, ""),
-                "instanceRequirements" => {
-                    add_types(&mut asked.alternatives, value, "instanceTypes");
-                }
-                _ => {}
-            }
-        }
-        asked
-    }
-
-    fn says_nothing(&self) -> bool {
-        self.instance_type.is_none()
-            && self.instances.is_none()
-            && self.volume_gb.is_none()
-            && !self.serverless
-            && self.groups.is_empty()
-            && self.alternatives.is_empty()
-    }
-}
-
-/// Objects of a type and a count, and perhaps a volume, with nothing inside them.
-fn add_simple<'b>(parts: &mut Parts<'b>, value: Value<'b>) {
-    reach::each(value, "", &mut |object| {
-        let Value::Object(raw) = object else { return };
-        let instances = count(raw.get("instanceCount"));
-        let volume = count(raw.get("volumeSizeInGB"));
-        parts.push(Part {
-            instance_type: reach::text(raw.get("instanceType")),
-            instances,
-            storage_gb: volume.map(|gb| gb.saturating_mul(instances.unwrap_or(1))),
-        });
-    });
-}
-
-fn add_types<'b>(parts: &mut Parts<'b>, value: Value<'b>, path: &str) {
-    reach::each(value, path, &mut |text| {
-        if let Some(text) = reach::text(text) {
-            parts.push(Part {
-                instance_type: Some(text),
-                ..Part::default()
-            });
-        }
-    });
-}
-
-fn add(sum: Option<u64>, more: Option<u64>) -> Option<u64> {
-    match (sum, more) {
-        (Some(a), Some(b)) => Some(a.saturating_add(b)),
-        (one, other) => one.or(other),
-    }
-}
-
-fn count(value: Value<'_>) -> Option<u64> {
-    reach::count(value).map(|n| n.min(COUNT_MAX))
 }
 
 #[cfg(test)]
