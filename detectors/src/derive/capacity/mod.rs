@@ -5,7 +5,8 @@
 //! (instance preferences, pools) counts as the one with the most accelerators, then the most
 //! instances. A tuning job asks for as many instances as it may run at once: its parallel limit
 //! times its greatest definition. Capacities of updates (clusters, endpoint variants) are the new
-//! totals, not the difference. `CreateEndpoint` names a configuration and so no size.
+//! totals, not the difference. What autoscaling may add later is not counted. `CreateEndpoint` names
+//! a configuration and so no size.
 //!
 //! What is not known is not guessed at: totals are of the parts that are known, and where these
 //! make nothing while another part is unknown there is no total at all.
