@@ -11,6 +11,7 @@ pub mod engine;
 pub mod field;
 pub mod matcher;
 pub mod principal;
+mod reach;
 pub mod record;
 pub mod rule;
 pub mod sample;

@@ -1,0 +1,286 @@
+//! Where a call comes from: `sourceIPAddress`, and who is behind it.
+//!
+//! The field holds an address, a service's DNS name, `AWS Internal`, a list `a, b` (the first is the
+//! caller), nothing, or octets padded with zeros, which are read as decimal. The user agent is not
+//! asked: the caller writes it.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::record::{Record, Value};
+
+/// Networks that the caller knows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Networks {
+    /// The organisation's own egress: NAT gateways, offices, VPN. Looked at first.
+    pub own: Vec<Network>,
+    /// AWS's published ranges (`ip-ranges.json`), if the caller has them: without them an address
+    /// of AWS is `public`.
+    pub aws: Vec<Network>,
+}
+
+/// A network: an address and how many of its leading bits count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Network {
+    address: IpAddr,
+    prefix_bits: u8,
+}
+
+impl Network {
+    /// Reads `203.0.113.0/24`, `2001:db8::/32`, or a single address.
+    ///
+    /// # Errors
+    /// In words, where it is neither.
+    pub fn parse(text: &str) -> Result<Network, String> {
+        let (address, bits) = text.split_once('/').unwrap_or((text, ""));
+        let address = address
+            .parse::<IpAddr>()
+            .map_err(|_| format!("no network: {text:?}"))?;
+        let bits_max = if address.is_ipv4() { 32 } else { 128 };
+        let prefix_bits = match bits {
+            "" if !text.contains('/') => bits_max,
+            bits => bits
+                .parse()
+                .ok()
+                .filter(|bits| *bits <= bits_max)
+                .ok_or_else(|| format!("no prefix of 0 to {bits_max} bits: {text:?}"))?,
+        };
+        Ok(Network {
+            address,
+            prefix_bits,
+        })
+    }
+
+    /// Whether the address lies in it.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self.address, address) {
+            (IpAddr::V4(own), IpAddr::V4(other)) => {
+                let differ = u32::from(own) ^ u32::from(other);
+                differ.leading_zeros() >= u32::from(self.prefix_bits)
+            }
+            (IpAddr::V6(own), IpAddr::V6(other)) => {
+                let differ = u128::from(own) ^ u128::from(other);
+                differ.leading_zeros() >= u32::from(self.prefix_bits)
+            }
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+        }
+    }
+}
+
+/// `203.0.113.0/24`, `2001:db8:1::/48`; none where the source is no address.
+pub(super) fn source_network(record: &Record<'_>) -> Option<String> {
+    let source = record.get("sourceIPAddress").into_text()?;
+    Some(match first_address(&source)? {
+        IpAddr::V4(address) => {
+            let [a, b, c, _] = address.octets();
+            format!("{a}.{b}.{c}.0/24")
+        }
+        IpAddr::V6(address) => {
+            let [a, b, c, ..] = address.segments();
+            format!("{}/48", Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0))
+        }
+    })
+}
+
+/// The first that holds: `service` (the caller is a service, or the source a service's name), `own`,
+/// `private`, `aws` (`AWS Internal`, or in AWS's ranges), `public`. A source that cannot be read is
+/// `service` where `invokedBy` names one, else nothing.
+pub(super) fn source_class(record: &Record<'_>, networks: &Networks) -> Option<&'static str> {
+    let identity = record.get("userIdentity");
+    let of_identity = |name| match &identity {
+        Value::Object(raw) => raw.get(name).into_text(),
+        _ => None,
+    };
+    if of_identity("type").as_deref() == Some("AWSService") {
+        return Some("service");
+    }
+    let source = record
+        .get("sourceIPAddress")
+        .into_text()
+        .unwrap_or_default();
+    let lies_in = |networks: &[Network], address| networks.iter().any(|n| n.contains(address));
+    match first_address(&source) {
+        Some(address) if lies_in(&networks.own, address) => Some("own"),
+        Some(address) if is_private(address) => Some("private"),
+        Some(address) if lies_in(&networks.aws, address) => Some("aws"),
+        Some(_) => Some("public"),
+        None if source.eq_ignore_ascii_case("AWS Internal") => Some("aws"),
+        None if is_service_name(&source) => Some("service"),
+        None => of_identity("invokedBy").map(|_| "service"),
+    }
+}
+
+fn is_service_name(source: &str) -> bool {
+    let source = source.to_ascii_lowercase();
+    [".amazonaws.com", ".amazonaws.com.cn", ".amazon.com"]
+        .iter()
+        .any(|end| source.ends_with(end))
+}
+
+fn first_address(source: &str) -> Option<IpAddr> {
+    let first = source.split(',').next()?.trim();
+    let bare = first
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    let bare = bare.unwrap_or(first).split('%').next()?;
+    match bare.parse::<IpAddr>() {
+        Ok(IpAddr::V6(address)) => Some(address.to_canonical()),
+        Ok(address) => Some(address),
+        Err(_) => padded(bare).map(IpAddr::V4),
+    }
+}
+
+/// An IPv4 address whose octets are padded with zeros: decimal, as CloudTrail means it.
+fn padded(text: &str) -> Option<Ipv4Addr> {
+    let mut octets = [0_u8; 4];
+    let mut parts = text.split('.');
+    for octet in &mut octets {
+        let part = parts.next()?;
+        let digits =
+            !part.is_empty() && part.len() <= 3 && part.bytes().all(|b| b.is_ascii_digit());
+        *octet = part.parse().ok().filter(|_| digits)?;
+    }
+    parts.next().is_none().then(|| octets.into())
+}
+
+/// Addresses that no one on the internet has (IANA special-purpose address registries).
+fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => {
+            let [a, b, ..] = address.octets();
+            let shared = a == 100 && (64..128).contains(&b);
+            address.is_private()
+                || address.is_loopback()
+                || address.is_link_local()
+                || address.is_unspecified()
+                || shared
+        }
+        IpAddr::V6(address) => {
+            address.is_loopback()
+                || address.is_unspecified()
+                || address.is_unique_local()
+                || address.is_unicast_link_local()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::derive::{compute, tests::derived};
+
+    fn class(members: &str) -> Vec<String> {
+        derived("source_class", members)
+    }
+
+    fn from(source: &str) -> String {
+        format!(r#""sourceIPAddress":"{source}""#)
+    }
+
+    #[test]
+    fn networks_of_what_real_feeds_hold() {
+        for (source, network) in [
+            ("203.0.113.77", "203.0.113.0/24"),
+            ("035.249.253.232", "35.249.253.0/24"),
+            ("203.0.113.77, 10.0.0.1", "203.0.113.0/24"),
+            ("2001:db8:1:2::9", "2001:db8:1::/48"),
+            ("[2001:db8:1:2::9]", "2001:db8:1::/48"),
+            ("::ffff:203.0.113.77", "203.0.113.0/24"),
+        ] {
+            assert_eq!(
+                derived("source_network", &from(source)),
+                [network],
+                "{source}"
+            );
+        }
+        for none in [
+            "",
+            "AWS Internal",
+            "rds.amazonaws.com",
+            "1.2.3",
+            "1.2.3.4.5",
+            "1.2.3.256",
+            "1.2.3.+4",
+            "1.2.3.0004",
+        ] {
+            assert!(derived("source_network", &from(none)).is_empty(), "{none}");
+        }
+        assert!(derived("source_network", r#""sourceIPAddress":null"#).is_empty());
+    }
+
+    #[test]
+    fn classes() {
+        for (source, wanted) in [
+            ("203.0.113.77", "public"),
+            ("2001:db8::1", "public"),
+            ("10.1.2.3", "private"),
+            ("100.64.0.1", "private"),
+            ("172.31.0.1", "private"),
+            ("fd00::1", "private"),
+            ("AWS Internal", "aws"),
+            ("cloudformation.amazonaws.com", "service"),
+        ] {
+            assert_eq!(class(&from(source)), [wanted], "{source}");
+        }
+        assert_eq!(
+            class(r#""userIdentity":{"type":"AWSService"}"#),
+            ["service"]
+        );
+        assert_eq!(
+            class(r#""userIdentity":{"type":"Root","invokedBy":"x"}"#),
+            ["service"]
+        );
+        assert!(class(&from("")).is_empty());
+        assert!(class(&from("somewhere")).is_empty());
+        // What the caller writes does not make it AWS.
+        let agent = format!(r#"{},"userAgent":"AWS Internal""#, from("203.0.113.77"));
+        assert_eq!(class(&agent), ["public"]);
+    }
+
+    #[test]
+    fn own_comes_before_private_and_aws_before_public() {
+        let networks = Networks {
+            own: vec![
+                Network::parse("10.9.0.0/16").unwrap(),
+                Network::parse("203.0.113.5").unwrap(),
+            ],
+            aws: vec![
+                Network::parse("52.0.0.0/8").unwrap(),
+                Network::parse("2600:1f00::/24").unwrap(),
+            ],
+        };
+        for (source, wanted) in [
+            ("10.9.1.1", "own"),
+            ("203.0.113.5", "own"),
+            ("203.0.113.6", "public"),
+            ("10.8.1.1", "private"),
+            ("52.1.2.3", "aws"),
+            ("2600:1fff::1", "aws"),
+            ("2600:2000::1", "public"),
+        ] {
+            let json = format!(r#"{{"eventTime":"2026-11-07T10:00:00Z",{}}}"#, from(source));
+            let record = Record::decode(json.as_bytes()).unwrap();
+            let class = compute("source_class", &record, &networks);
+            assert_eq!(class.first(), Some(&Value::Text(wanted.into())), "{source}");
+        }
+    }
+
+    #[test]
+    fn networks_that_are_none_are_refused() {
+        let everything = Network::parse("0.0.0.0/0").unwrap();
+        assert!(everything.contains("255.1.2.3".parse().unwrap()));
+        assert!(!everything.contains("::1".parse().unwrap()));
+        for bad in [
+            "",
+            "1.2.3.4/",
+            "1.2.3.4/33",
+            "::/129",
+            "1.2.3/8",
+            "x/8",
+            "1.2.3.4/-1",
+        ] {
+            assert!(Network::parse(bad).is_err(), "{bad}");
+        }
+    }
+}
