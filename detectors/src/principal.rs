@@ -29,40 +29,47 @@
 //! Source of the shapes: CloudTrail user guide, "CloudTrail userIdentity element", and public
 //! records.
 
+mod identity;
+
 use std::borrow::Cow;
 
 use crate::reach;
-use crate::record::{Raw, Record, Value};
+use crate::record::{Record, Value};
+
+use identity::{Identity, role_of_session, service_event};
 
 /// Who acts, as one record tells it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Principal<'b> {
     id: Cow<'b, str>,
-    session: Option<Cow<'b, str>>,
-    source_identity: Option<Cow<'b, str>>,
-    user_profile: Option<Cow<'b, str>>,
+    identity: Identity<'b>,
+    /// The request, where its tags may name the person.
+    request: Value<'b>,
 }
 
 impl<'b> Principal<'b> {
     /// Reads it from a record; none where the record does not tell.
     #[must_use]
     pub fn of(record: &Record<'b>) -> Option<Principal<'b>> {
-        let identity = match record.get("userIdentity") {
-            Value::Object(raw) => Identity::read(raw),
-            _ => Identity::default(),
-        };
-        let issuer = identity.issuer_arn.clone();
+        let identity = Identity::read(&record.get("userIdentity"));
         let id = identity
             .service(record)
-            .or(issuer)
+            .or_else(|| identity.issuer_arn.clone())
             .or_else(|| identity.arn.clone().map(role_of_session))
             .or_else(|| identity.by_type(record))
             .or_else(|| identity.by_leftovers())
             .or_else(|| service_event(record))
             .or_else(|| Some(format!("account:{}", identity.account_id.as_deref()?).into()))?;
-        let session = identity.session_name();
-        let user_profile = session.is_some().then(|| user_profile(record)).flatten();
-        Some(Principal { id, session, source_identity: identity.source_identity, user_profile })
+        let source = record.event_source().unwrap_or_default();
+        let request = match source.starts_with("sagemaker") {
+            true => record.get("requestParameters"),
+            false => Value::Missing,
+        };
+        Some(Principal {
+            id,
+            identity,
+            request,
+        })
     }
 
     /// The principal in one text.
@@ -80,194 +87,31 @@ impl<'b> Principal<'b> {
     /// The person behind it, as far as the record tells; else the principal itself.
     #[must_use]
     pub fn actor(&self) -> Cow<'b, str> {
-        if let Some(person) = self.source_identity.as_ref().or(self.user_profile.as_ref()) {
+        if let Some(person) = &self.identity.source_identity {
             return person.clone();
         }
-        match &self.session {
-            Some(session) => Cow::Owned(format!("{}/{session}", self.id)),
-            None => self.id.clone(),
-        }
-    }
-}
-
-/// What `userIdentity` says, empty texts left out.
-#[derive(Debug, Default)]
-struct Identity<'b> {
-    kind: Option<Cow<'b, str>>,
-    arn: Option<Cow<'b, str>>,
-    principal_id: Option<Cow<'b, str>>,
-    account_id: Option<Cow<'b, str>>,
-    user_name: Option<Cow<'b, str>>,
-    access_key_id: Option<Cow<'b, str>>,
-    invoked_by: Option<Cow<'b, str>>,
-    identity_provider: Option<Cow<'b, str>>,
-    on_behalf_of: Option<Cow<'b, str>>,
-    issuer_arn: Option<Cow<'b, str>>,
-    source_identity: Option<Cow<'b, str>>,
-}
-
-impl<'b> Identity<'b> {
-    fn read(raw: Raw<'b>) -> Identity<'b> {
-        let mut identity = Identity::default();
-        for (name, value) in raw.members() {
-            match &*name {
-                "type" => identity.kind = reach::text(value),
-                "arn" => identity.arn = reach::text(value),
-                "principalId" => identity.principal_id = reach::text(value),
-                "accountId" => identity.account_id = reach::text(value),
-                "userName" => identity.user_name = reach::text(value).filter(|name| name != HIDDEN),
-                "accessKeyId" => identity.access_key_id = reach::text(value),
-                "invokedBy" => identity.invoked_by = reach::text(value),
-                "identityProvider" => identity.identity_provider = reach::text(value),
-                "onBehalfOf" => identity.on_behalf_of = reach::text_at(value, "userId"),
-                "sessionContext" => {
-                    identity.issuer_arn = reach::text_at(value.clone(), "sessionIssuer.arn");
-                    identity.source_identity = reach::text_at(value, "sourceIdentity");
-                }
-                _ => {}
-            }
-        }
-        identity
-    }
-
-    fn is(&self, kind: &str) -> bool {
-        self.kind.as_deref() == Some(kind)
-    }
-
-    fn service(&self, record: &Record<'b>) -> Option<Cow<'b, str>> {
-        let somebody = self.arn.is_some()
-            || self.issuer_arn.is_some()
-            || self.principal_id.is_some()
-            || self.user_name.is_some()
-            || self.access_key_id.is_some()
-            || self.on_behalf_of.is_some();
-        let alone = self.kind.is_none() && !somebody && self.invoked_by.is_some();
-        if !alone && !self.is("AWSService") {
-            return None;
-        }
-        let name = self.invoked_by.clone();
-        Some(service(name.or_else(|| reach::text(record.get("eventSource")))?))
-    }
-
-    fn by_type(&self, record: &Record<'b>) -> Option<Cow<'b, str>> {
-        match self.kind.as_deref()? {
-            "IdentityCenterUser" => {
-                Some(format!("identity-center:{}", self.on_behalf_of.as_deref()?).into())
-            }
-            "SAMLUser" | "WebIdentityUser" => self.principal_id.clone().or_else(|| {
-                let user_name = self.user_name.as_deref()?;
-                Some(match self.identity_provider.as_deref() {
-                    Some(provider) => format!("{provider}:{user_name}").into(),
-                    None => user_name.to_owned().into(),
-                })
-            }),
-            "IAMUser" => {
-                let (account, name) = (self.account_id.as_deref()?, self.user_name.as_deref()?);
-                Some(format!("arn:{}:iam::{account}:user/{name}", partition(record)).into())
-            }
-            "Root" => {
-                let account = self.account_id.as_deref()?;
-                Some(format!("arn:{}:iam::{account}:root", partition(record)).into())
-            }
-            _ => None,
-        }
-    }
-
-    fn by_leftovers(&self) -> Option<Cow<'b, str>> {
-        if let Some(id) = &self.principal_id {
-            let stem = id.split(':').next().filter(|stem| !stem.is_empty());
-            return Some(stem.map_or_else(|| id.clone(), |stem| stem.to_owned().into()));
-        }
-        if let (Some(account), Some(name)) = (&self.account_id, &self.user_name) {
-            return Some(format!("{account}:{name}").into());
-        }
-        self.access_key_id.clone()
-    }
-
-    /// The name of a session, where this is one.
-    fn session_name(&self) -> Option<Cow<'b, str>> {
-        let arn = self.arn.as_deref().unwrap_or_default();
-        let mut resource = arn.splitn(6, ':').nth(5).unwrap_or_default().splitn(3, '/');
-        let in_arn = match resource.next() {
-            Some("assumed-role") => resource.nth(1),
-            Some("federated-user") => resource.next(),
-            _ => None,
+        let Some(session) = self.identity.session_name() else {
+            return self.id.clone();
         };
-        let whole_id = self.is("SAMLUser") || self.is("WebIdentityUser") || self.is("AWSService");
-        let may_be = in_arn.is_some() || self.issuer_arn.is_some() || self.arn.is_none();
-        if whole_id || !may_be {
-            return None;
-        }
-        let id = self.principal_id.as_deref().unwrap_or_default();
-        let in_id = id.split_once(':').map(|(_, session)| session);
-        let name = in_id.filter(|name| !name.is_empty()).or(in_arn)?;
-        (!name.is_empty()).then(|| Cow::Owned(name.to_owned()))
+        let profile = user_profile(self.request.clone());
+        profile.unwrap_or_else(|| Cow::Owned(format!("{}/{session}", self.id)))
     }
 }
-
-/// What CloudTrail writes for the user name of a failed console sign-in that may be a password.
-const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
 
 /// The tag in which Studio names the user profile that a call is made for.
 const USER_PROFILE_TAG: &str = "sagemaker:user-profile-arn";
 
-fn service(name: Cow<'_, str>) -> Cow<'_, str> {
-    Cow::Owned(format!("service:{name}"))
-}
-
-fn service_event<'b>(record: &Record<'b>) -> Option<Cow<'b, str>> {
-    let kind = reach::text(record.get("eventType"))?;
-    (kind == "AwsServiceEvent").then_some(())?;
-    reach::text(record.get("eventSource")).map(service)
-}
-
-/// `arn:P:sts::A:assumed-role/NAME/SESSION` becomes `arn:P:iam::A:role/NAME`; others stay.
-fn role_of_session(arn: Cow<'_, str>) -> Cow<'_, str> {
-    let mut parts = arn.splitn(6, ':');
-    let (Some("arn"), Some(partition), Some("sts"), Some(_), Some(account), Some(resource)) =
-        (parts.next(), parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return arn;
-    };
-    match resource.strip_prefix("assumed-role/").and_then(|rest| rest.split('/').next()) {
-        Some(name) if !name.is_empty() => {
-            format!("arn:{partition}:iam::{account}:role/{name}").into()
-        }
-        _ => arn,
-    }
-}
-
-/// The partition that the record's region lies in (AWS General Reference, "Partitions").
-fn partition(record: &Record<'_>) -> &'static str {
-    let region = reach::text(record.get("awsRegion")).unwrap_or_default();
-    let starts = |prefix| region.starts_with(prefix);
-    match () {
-        () if starts("us-gov-") => "aws-us-gov",
-        () if starts("cn-") => "aws-cn",
-        () if starts("us-isob-") => "aws-iso-b",
-        () if starts("us-iso-") => "aws-iso",
-        () if starts("eusc-") => "aws-eusc",
-        () => "aws",
-    }
-}
-
-/// The user profile that a SageMaker request is tagged with; tags are an array of keys and values
-/// or one object.
-fn user_profile<'b>(record: &Record<'b>) -> Option<Cow<'b, str>> {
-    let source = reach::text(record.get("eventSource"))?;
-    if !source.starts_with("sagemaker") {
-        return None;
-    }
+/// The user profile that a request is tagged with; tags are an array of keys and values or one
+/// object.
+fn user_profile(request: Value<'_>) -> Option<Cow<'_, str>> {
     let mut found = None;
-    reach::each(record.get("requestParameters"), "tags", &mut |tag| {
-        let Value::Object(tag) = tag else { return };
-        let key = reach::text(tag.get("key"));
-        let value = match key.as_deref() {
+    reach::each(request, "tags", &mut |tag| {
+        let value = match tag.get("key").into_text().as_deref() {
             Some(USER_PROFILE_TAG) => tag.get("value"),
             _ => tag.get(USER_PROFILE_TAG),
         };
         if found.is_none() {
-            found = reach::text(value);
+            found = value.into_text();
         }
     });
     found
@@ -288,7 +132,11 @@ mod tests {
 
     #[track_caller]
     fn is(members: &str, id: &str, actor: &str) {
-        assert_eq!(who(members), Some((id.to_owned(), actor.to_owned())), "{members}");
+        assert_eq!(
+            who(members),
+            Some((id.to_owned(), actor.to_owned())),
+            "{members}"
+        );
     }
 
     #[test]
@@ -412,8 +260,16 @@ mod tests {
     #[test]
     fn services() {
         let rds = "service:rds.amazonaws.com";
-        is(r#""userIdentity":{"type":"AWSService","invokedBy":"rds.amazonaws.com"}"#, rds, rds);
-        is(r#""userIdentity":{"accountId":"1","invokedBy":"rds.amazonaws.com"}"#, rds, rds);
+        is(
+            r#""userIdentity":{"type":"AWSService","invokedBy":"rds.amazonaws.com"}"#,
+            rds,
+            rds,
+        );
+        is(
+            r#""userIdentity":{"accountId":"1","invokedBy":"rds.amazonaws.com"}"#,
+            rds,
+            rds,
+        );
         is(
             r#""eventSource":"rds.amazonaws.com","userIdentity":{"type":"AWSService","invokedBy":""}"#,
             rds,
@@ -478,13 +334,18 @@ mod tests {
     #[test]
     fn leftovers_in_their_order() {
         for (members, id) in [
-            (r#""accountId":"1","userName":"u","accessKeyId":"AKIA""#, "1:u"),
+            (
+                r#""accountId":"1","userName":"u","accessKeyId":"AKIA""#,
+                "1:u",
+            ),
             (r#""accountId":"1","accessKeyId":"AKIA""#, "AKIA"),
             (r#""accountId":"1""#, "account:1"),
             (r#""principalId":":x""#, ":x"),
         ] {
             assert_eq!(
-                who(&format!(r#""userIdentity":{{{members}}}"#)).map(|w| w.0).as_deref(),
+                who(&format!(r#""userIdentity":{{{members}}}"#))
+                    .map(|w| w.0)
+                    .as_deref(),
                 Some(id)
             );
         }

@@ -33,30 +33,23 @@ pub(crate) fn each<'b>(value: Value<'b>, path: &str, visit: &mut dyn FnMut(Value
     }
 }
 
-/// Visits each value at any of `paths` below `object`, reading its members once, in their order.
+/// Visits each value at any of `paths` below `object`, reading its members once, in their order,
+/// their names in any letter case.
 pub(crate) fn each_of<'b>(object: &Value<'b>, paths: &[&str], visit: &mut dyn FnMut(Value<'b>)) {
     let Value::Object(raw) = object else { return };
     for (member, value) in raw.members() {
         for path in paths {
-            let (name, rest) = path.split_once('.').unwrap_or((path, ""));
-            if *name == *member {
+            let Some((head, rest)) = path.split_at_checked(member.len()) else {
+                continue;
+            };
+            let rest = match rest {
+                "" => Some(""),
+                rest => rest.strip_prefix('.'),
+            };
+            if let Some(rest) = rest.filter(|_| head.eq_ignore_ascii_case(&member)) {
                 each(value.clone(), rest, visit);
             }
         }
-    }
-}
-
-/// The text of a text or a number; the empty text counts as absent.
-pub(crate) fn text(value: Value<'_>) -> Option<Cow<'_, str>> {
-    match value {
-        Value::Text(text) | Value::Number(text) if !text.is_empty() => Some(text),
-        Value::Missing
-        | Value::Null
-        | Value::Bool(_)
-        | Value::Number(_)
-        | Value::Text(_)
-        | Value::Array(_)
-        | Value::Object(_) => None,
     }
 }
 
@@ -65,7 +58,7 @@ pub(crate) fn text_at<'b>(value: Value<'b>, path: &str) -> Option<Cow<'b, str>> 
     let mut found = None;
     each(value, path, &mut |value| {
         if found.is_none() {
-            found = text(value);
+            found = value.into_text();
         }
     });
     found
@@ -73,7 +66,7 @@ pub(crate) fn text_at<'b>(value: Value<'b>, path: &str) -> Option<Cow<'b, str>> 
 
 /// A count: a whole number, also as a text or written `4.0`. Anything else is none.
 pub(crate) fn count(value: Value<'_>) -> Option<u64> {
-    let text = text(value)?;
+    let text = value.into_text()?;
     let digits = match text.split_once('.') {
         Some((digits, fraction)) if fraction.bytes().all(|b| b == b'0') => digits,
         Some(_) => return None,
@@ -90,7 +83,7 @@ mod tests {
     fn found(json: &str, path: &str) -> Vec<String> {
         let mut found = Vec::new();
         each(Value::Object(Raw(json.as_bytes())), path, &mut |value| {
-            found.extend(text(value).map(Cow::into_owned));
+            found.extend(value.into_text().map(Cow::into_owned));
         });
         found
     }
@@ -118,5 +111,6 @@ mod tests {
             assert_eq!(of(bad), None, "{bad}");
         }
         assert_eq!(count(Value::Bool(true)), None);
+        assert_eq!(count(Value::Null), None);
     }
 }

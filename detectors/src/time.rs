@@ -24,6 +24,12 @@ impl EventTime {
         EventTime(self.0.saturating_add(seconds))
     }
 
+    /// Year, month and day, in UTC.
+    #[must_use]
+    pub fn date(self) -> (i64, i64, i64) {
+        civil_from_days(self.0.div_euclid(86_400))
+    }
+
     /// Reads `2026-01-31T23:59:59Z` and what real feeds hold besides: a space for the `T`, a
     /// fraction, an offset such as `+02:00`, no zone at all (read as UTC).
     #[must_use]
@@ -104,7 +110,7 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
 /// RFC 3339 in UTC, whole seconds: `2026-01-31T23:59:59Z`.
 impl fmt::Display for EventTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (year, month, day) = civil_from_days(self.0.div_euclid(86_400));
+        let (year, month, day) = self.date();
         let rest = self.0.rem_euclid(86_400);
         let (hour, minute, second) = (rest / 3_600, rest / 60 % 60, rest % 60);
         write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")

@@ -9,32 +9,42 @@ pub fn operation_set(name: &str) -> Option<Vec<&'static str>> {
     if let Some((_, names)) = LISTED.iter().find(|(listed, _)| *listed == name) {
         return Some(names.to_vec());
     }
-    let (_, belongs) = CHOSEN.iter().find(|(chosen, _)| *chosen == name)?;
+    let chosen = CHOSEN.iter().find(|chosen| chosen.name == name)?;
     let all = Operation::all().iter();
-    Some(all.filter(|o| belongs(o)).map(|o| o.name).collect())
+    Some(
+        all.filter(|o| (chosen.belongs)(o))
+            .map(|o| o.name)
+            .collect(),
+    )
 }
 
 /// The names of all sets.
 pub fn operation_set_names() -> impl Iterator<Item = &'static str> {
-    let chosen = CHOSEN.iter().map(|(name, _)| *name);
+    let chosen = CHOSEN.iter().map(|chosen| chosen.name);
     chosen.chain(LISTED.iter().map(|(name, _)| *name))
 }
 
-/// Sets taken from the catalogue's columns.
-const CHOSEN: &[(&str, fn(&Operation) -> bool)] = &[
-    ("compute", |o| o.category == "compute"),
-    ("passrole", |o| o.passes_role),
-    ("critical_writes", |o| o.critical == Critical::Write),
-    ("sensitive_reads", |o| o.critical == Critical::Read),
-    ("sensitive_lists", |o| o.critical == Critical::Count),
-    ("critical_data", |o| o.critical == Critical::Data),
-    ("deletes", |o| o.category == "delete"),
-    ("stops", |o| o.category == "stop"),
-    ("access_grants", |o| o.category == "access-grant"),
-    ("code_supply", |o| o.category == "code-supply"),
-    ("model_supply", |o| o.category == "model-supply"),
-    ("lineage", |o| o.category == "lineage-metadata"),
-    ("all", |_| true),
+/// A set taken from the catalogue's columns.
+struct Chosen {
+    name: &'static str,
+    belongs: fn(&Operation) -> bool,
+}
+
+#[rustfmt::skip]
+const CHOSEN: &[Chosen] = &[
+    Chosen { name: "compute", belongs: |o| o.category == "compute" },
+    Chosen { name: "passrole", belongs: |o| o.passes_role },
+    Chosen { name: "critical_writes", belongs: |o| o.critical == Critical::Write },
+    Chosen { name: "sensitive_reads", belongs: |o| o.critical == Critical::Read },
+    Chosen { name: "sensitive_lists", belongs: |o| o.critical == Critical::Count },
+    Chosen { name: "critical_data", belongs: |o| o.critical == Critical::Data },
+    Chosen { name: "deletes", belongs: |o| o.category == "delete" },
+    Chosen { name: "stops", belongs: |o| o.category == "stop" },
+    Chosen { name: "access_grants", belongs: |o| o.category == "access-grant" },
+    Chosen { name: "code_supply", belongs: |o| o.category == "code-supply" },
+    Chosen { name: "model_supply", belongs: |o| o.category == "model-supply" },
+    Chosen { name: "lineage", belongs: |o| o.category == "lineage-metadata" },
+    Chosen { name: "all", belongs: |_| true },
 ];
 
 /// Sets that no column tells apart, event name by event name.

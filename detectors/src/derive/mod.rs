@@ -5,11 +5,15 @@
 //! does not match, a rule that groups by it does not count the record. Lists (see [`is_list`]) give
 //! one value for each distinct element, at most [`VALUES_MAX`].
 
+mod bucket;
 mod capacity;
+mod image;
+mod instance_type;
 mod network;
-mod place;
 mod policy;
+mod prefix;
 mod resource;
+mod role;
 mod script;
 
 use std::borrow::Cow;
@@ -19,7 +23,6 @@ use smallvec::{SmallVec, smallvec};
 pub use network::{Network, Networks};
 
 use crate::principal::Principal;
-use crate::reach;
 use crate::record::{Record, Value};
 
 /// Most values of one field of one record.
@@ -103,7 +106,7 @@ pub fn compute<'b>(
 ) -> SmallVec<[Value<'b>; 2]> {
     let params = || record.get("requestParameters");
     match name {
-        "account" => one(account(record)),
+        "account" => one(record.account()),
         "principal" => one(Principal::of(record).map(Principal::into_id)),
         "actor" => one(Principal::of(record).map(|p| p.actor())),
         "resource" => resource::resources(record).into_values(),
@@ -117,16 +120,16 @@ pub fn compute<'b>(
         "accelerators" => number(capacity::accelerators(record)),
         "hourly_cost" => number(capacity::hourly_cost(record)),
         "storage_gb" => number(capacity::storage_gb(record)),
-        "instance_types" => capacity::instance_types(&params()).into_values(),
-        "families" => capacity::families(&params()).into_values(),
-        "output_buckets" => place::output_buckets(&params()).into_values(),
-        "model_buckets" => place::model_buckets(&params()).into_values(),
-        "image_accounts" => place::image_accounts(&params()).into_values(),
-        "passed_roles" => place::passed_roles(record).into_values(),
-        "passed_role_names" => place::passed_role_names(record).into_values(),
+        "instance_types" => instance_type::instance_types(&params()).into_values(),
+        "families" => instance_type::families(&params()).into_values(),
+        "output_buckets" => bucket::output_buckets(&params()).into_values(),
+        "model_buckets" => bucket::model_buckets(&params()).into_values(),
+        "image_accounts" => image::image_accounts(&params()).into_values(),
+        "passed_roles" => role::passed_roles(record).into_values(),
+        "passed_role_names" => role::passed_role_names(record).into_values(),
         "scripts" => script::scripts(&params()).into_values(),
         "policy_accounts" => policy::policy_accounts(record).into_values(),
-        "s3_prefixes" => place::s3_prefixes(record).into_values(),
+        "s3_prefixes" => prefix::s3_prefixes(record).into_values(),
         _ => SmallVec::new(),
     }
 }
@@ -156,19 +159,6 @@ fn number<'b>(text: Option<String>) -> SmallVec<[Value<'b>; 2]> {
     number.into_iter().collect()
 }
 
-/// The account whose trail the record is in, else the caller's; twelve digits where a relay wrote
-/// it as a number and so lost zeros.
-fn account<'b>(record: &Record<'b>) -> Option<Cow<'b, str>> {
-    let own = |value: Value<'b>| match value {
-        Value::Number(digits) => Some(Cow::Owned(format!("{digits:0>12}"))),
-        value => reach::text(value),
-    };
-    own(record.get("recipientAccountId")).or_else(|| match record.get("userIdentity") {
-        Value::Object(identity) => own(identity.get("accountId")),
-        _ => None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -179,7 +169,10 @@ mod tests {
     /// The values of a derived field of a record with these members, as texts.
     pub(super) fn derived(name: &str, members: &str) -> Vec<String> {
         let json = format!(r#"{{"eventTime":"2026-11-07T10:00:00Z",{members}}}"#);
-        assert!(serde_json::from_str::<serde_json::Value>(&json).is_ok(), "{json}");
+        assert!(
+            serde_json::from_str::<serde_json::Value>(&json).is_ok(),
+            "{json}"
+        );
         let record = Record::decode(json.as_bytes()).unwrap();
         compute(name, &record, &Networks::default())
             .into_iter()
@@ -208,7 +201,6 @@ mod tests {
         let both = format!(r#""recipientAccountId":"1",{caller}"#);
         assert_eq!(derived("account", &both), ["1"]);
         assert_eq!(derived("account", caller), ["2"]);
-        assert_eq!(derived("account", r#""recipientAccountId":12345678901"#), ["012345678901"]);
         assert!(derived("account", r#""recipientAccountId":"","userIdentity":null"#).is_empty());
     }
 

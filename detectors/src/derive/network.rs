@@ -6,7 +6,6 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::reach;
 use crate::record::{Record, Value};
 
 /// Networks that the caller knows.
@@ -65,7 +64,7 @@ impl Network {
 
 /// `203.0.113.0/24`, `2001:db8:1::/48`; none where the source is no address.
 pub(super) fn source_network(record: &Record<'_>) -> Option<String> {
-    let source = reach::text(record.get("sourceIPAddress"))?;
+    let source = record.get("sourceIPAddress").into_text()?;
     Some(match first_address(&source)? {
         IpAddr::V4(address) => {
             let [a, b, c, _] = address.octets();
@@ -84,13 +83,16 @@ pub(super) fn source_network(record: &Record<'_>) -> Option<String> {
 pub(super) fn source_class(record: &Record<'_>, networks: &Networks) -> Option<&'static str> {
     let identity = record.get("userIdentity");
     let of_identity = |name| match &identity {
-        Value::Object(raw) => reach::text(raw.get(name)),
+        Value::Object(raw) => raw.get(name).into_text(),
         _ => None,
     };
     if of_identity("type").as_deref() == Some("AWSService") {
         return Some("service");
     }
-    let source = reach::text(record.get("sourceIPAddress")).unwrap_or_default();
+    let source = record
+        .get("sourceIPAddress")
+        .into_text()
+        .unwrap_or_default();
     let lies_in = |networks: &[Network], address| networks.iter().any(|n| n.contains(address));
     match first_address(&source) {
         Some(address) if lies_in(&networks.own, address) => Some("own"),

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Texts, account};
+use super::Texts;
 use crate::reach;
 use crate::record::{Raw, Record, Value};
 
@@ -22,7 +22,7 @@ const POLICIES: &[&str] = &[
 /// Conditions are not weighed: `*` that a condition narrows to an organisation is still `*`. What
 /// denies lets nobody in; what allows all but somebody (`NotPrincipal`) lets everybody in.
 pub(super) fn policy_accounts<'b>(record: &Record<'b>) -> Texts<'b> {
-    let own = account(record).unwrap_or_default();
+    let own = record.account().unwrap_or_default();
     let mut accounts = Texts::default();
     reach::each_of(&record.get("requestParameters"), POLICIES, &mut |policy| {
         let mut admit = |name: &str| {
@@ -50,7 +50,7 @@ fn admitted(document: Value<'_>, admit: &mut dyn FnMut(&str)) {
             return;
         };
         let denies = |effect: Cow<'_, str>| effect.eq_ignore_ascii_case("Deny");
-        if reach::text(statement.get("Effect")).is_some_and(denies) {
+        if statement.get("Effect").into_text().is_some_and(denies) {
             return;
         }
         if !matches!(statement.get("NotPrincipal"), Value::Missing) {
@@ -61,7 +61,7 @@ fn admitted(document: Value<'_>, admit: &mut dyn FnMut(&str)) {
             other => other,
         };
         reach::each(principal, "", &mut |principal| {
-            if let Some(account) = reach::text(principal).as_deref().and_then(account_of) {
+            if let Some(account) = principal.into_text().as_deref().and_then(account_of) {
                 admit(account);
             }
         });

@@ -16,8 +16,9 @@ use crate::record::{Record, Value};
 /// 3. of an operation in the catalogue, the ARNs that the answer names at its top.
 pub(super) fn resources<'b>(record: &Record<'b>) -> Texts<'b> {
     let mut found = Texts::default();
-    let text = |name| reach::text(record.get(name)).unwrap_or_default();
-    let operation = Operation::of(&text("eventSource"), &text("eventName"));
+    let source = record.event_source().unwrap_or_default();
+    let name = record.event_name().unwrap_or_default();
+    let operation = Operation::of(&source, &name);
     if let Some(operation) = operation {
         add_named(&mut found, operation, record);
     }
@@ -62,7 +63,7 @@ fn add_named<'b>(found: &mut Texts<'b>, operation: &Operation, record: &Record<'
     let mut any = false;
     for path in last.split('|') {
         reach::each(params.clone(), path, &mut |value| {
-            if let Some(value) = reach::text(value) {
+            if let Some(value) = value.into_text() {
                 any = true;
                 add(value);
             }
@@ -80,7 +81,10 @@ fn add_listed<'b>(found: &mut Texts<'b>, record: &Record<'b>) {
         let Value::Object(resource) = resource else {
             return;
         };
-        let arn = reach::text(resource.get("ARN")).or_else(|| reach::text(resource.get("arn")));
+        let arn = resource
+            .get("ARN")
+            .into_text()
+            .or_else(|| resource.get("arn").into_text());
         if let Some(arn) = arn {
             arns.add(arn);
         }
@@ -102,7 +106,10 @@ fn add_answered<'b>(found: &mut Texts<'b>, record: &Record<'b>) {
     };
     for (name, value) in answer.members().take(reach::ELEMENTS_MAX) {
         let names_arn = name.ends_with("Arn") || name.eq_ignore_ascii_case("arn");
-        if let Some(arn) = reach::text(value).filter(|a| names_arn && a.starts_with("arn:")) {
+        if let Some(arn) = value
+            .into_text()
+            .filter(|a| names_arn && a.starts_with("arn:"))
+        {
             found.add(arn);
         }
     }

@@ -31,7 +31,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 pub(super) fn scripts<'b>(params: &Value<'b>) -> Texts<'b> {
     let mut scripts = Texts::default();
     reach::each_of(params, PATHS, &mut |value| {
-        if let Some(content) = reach::text(value) {
+        if let Some(content) = value.into_text() {
             scripts.add(decoded(content));
         }
     });

@@ -1,7 +1,27 @@
 //! Compiled rules: what the engine runs on. `rule::load` makes them from Sigma documents.
 
+mod correlation;
+mod detection;
+mod document;
+mod extension;
+mod fault;
+mod index;
+mod keys;
+mod link;
+mod load;
+mod members;
+mod quantity;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+pub use document::Document;
+pub use fault::Fault;
+pub use load::LoadOptions;
 
 use serde::{Deserialize, Serialize};
 
@@ -241,11 +261,42 @@ pub struct Rule {
     pub differ: Vec<Path>,
 }
 
-/// Lists that rules name as `%allowed_buckets%`, from `[environment]` of the configuration.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// Lists that rules name as `%allowed_buckets%`.
+#[derive(Debug, Clone)]
 pub struct Environment {
-    /// Values by list name.
+    /// Values by list name, from `[environment]` of the configuration.
     pub lists: BTreeMap<String, Vec<String>>,
+    /// Sets of operations by name (`compute`), from the catalogue: asked for what `lists` lacks.
+    pub sets: fn(&str) -> Option<Vec<&'static str>>,
+    /// The names that `sets` knows, for the nearest to a misspelt one.
+    pub set_names: &'static [&'static str],
+}
+
+impl Environment {
+    /// The values of a list; `None` if there is no such list.
+    #[must_use]
+    pub fn list(&self, name: &str) -> Option<Vec<String>> {
+        let own = self.lists.get(name).cloned();
+        own.or_else(|| Some((self.sets)(name)?.into_iter().map(str::to_owned).collect()))
+    }
+
+    /// Every name that is known.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let sets = self.set_names.iter().map(|name| (*name).to_owned());
+        self.lists.keys().cloned().chain(sets).collect()
+    }
+}
+
+/// No lists and no sets.
+impl Default for Environment {
+    fn default() -> Environment {
+        Environment {
+            lists: BTreeMap::new(),
+            sets: |_| None,
+            set_names: &[],
+        }
+    }
 }
 
 /// A compiled Sigma detection rule, and where what it matches goes.
@@ -266,13 +317,33 @@ pub struct RuleSet {
     pub rules: Vec<Rule>,
     /// Detections.
     pub detections: Vec<Detection>,
+    /// Which detections a record could match; without it, all are asked.
+    index: Option<index::Index>,
 }
 
 impl RuleSet {
-    /// Visits each detection that matches.
+    /// Rules and detections, put together by hand. Rules are as [`RuleSet::load`] makes them: taps
+    /// lead only to later rules.
+    #[must_use]
+    pub fn of(rules: Vec<Rule>, detections: Vec<Detection>) -> RuleSet {
+        RuleSet {
+            index: Some(index::Index::of(&detections)),
+            rules,
+            detections,
+        }
+    }
+
+    /// Visits each detection that matches, in order.
     pub fn matching(&self, fields: &Fields<'_, '_>, visit: &mut dyn FnMut(&Detection)) {
-        for detection in &self.detections {
-            if detection.matcher.fits(fields) {
+        let Some(index) = &self.index else {
+            let fitting = |detection: &&Detection| detection.matcher.fits(fields);
+            self.detections.iter().filter(fitting).for_each(visit);
+            return;
+        };
+        for place in index.candidates(fields) {
+            if let Some(detection) = self.detections.get(place)
+                && detection.matcher.fits(fields)
+            {
                 visit(detection);
             }
         }

@@ -5,25 +5,23 @@
 //! (instance preferences, pools) counts as the one with the most accelerators, then the most
 //! instances. A tuning job asks for as many instances as it may run at once: its parallel limit
 //! times its greatest definition. Capacities of updates (clusters, endpoint variants) are the new
-//! totals, not the difference. `CreateEndpoint` names a configuration and so no size.
+//! totals, not the difference. What autoscaling may add later is not counted. `CreateEndpoint` names
+//! a configuration and so no size.
 //!
 //! What is not known is not guessed at: totals are of the parts that are known, and where these
 //! make nothing while another part is unknown there is no total at all.
+
+mod shape;
 
 use std::borrow::Cow;
 
 use smallvec::SmallVec;
 
-use super::Texts;
 use crate::catalogue::InstanceType;
 use crate::reach;
-use crate::record::{Raw, Record, Value};
+use crate::record::{Record, Value};
 
-/// Greatest count that is believed; a greater one is read as this.
-const COUNT_MAX: u64 = 1_000_000_000;
-
-/// Most parts of one request that are added up.
-const PARTS_MAX: usize = 1_024;
+use shape::{COUNT_MAX, add_parts};
 
 /// Where the capacity stands that an operation asks for; an empty path is the request itself.
 /// Tuning jobs are not here: see [`tuning`].
@@ -60,78 +58,6 @@ const PLACES: &[(&str, &[&str])] = &[
     ]),
     ("CreateModelPackage", &["validationSpecification.validationProfiles.transformJobDefinition.transformResources"]),
 ];
-
-/// Where a request names an instance type as its choice: not what is merely supported or hidden.
-#[rustfmt::skip]
-const TYPES: &[&str] = &[
-    "instanceType",
-    "deploymentInstanceType",
-    "resourceConfig.instanceType",
-    "resourceConfig.selectedInstanceType",
-    "resourceConfig.instanceGroups.instanceType",
-    "resourceConfig.instancePreferences.instanceType",
-    "debugRuleConfigurations.instanceType",
-    "profilerRuleConfigurations.instanceType",
-    "trainingJobDefinition.resourceConfig.instanceType",
-    "trainingJobDefinition.resourceConfig.instanceGroups.instanceType",
-    "trainingJobDefinition.resourceConfig.instancePreferences.instanceType",
-    "trainingJobDefinition.hyperParameterTuningResourceConfig.instanceType",
-    "trainingJobDefinition.hyperParameterTuningResourceConfig.instanceConfigs.instanceType",
-    "trainingJobDefinitions.resourceConfig.instanceType",
-    "trainingJobDefinitions.resourceConfig.instanceGroups.instanceType",
-    "trainingJobDefinitions.resourceConfig.instancePreferences.instanceType",
-    "trainingJobDefinitions.hyperParameterTuningResourceConfig.instanceType",
-    "trainingJobDefinitions.hyperParameterTuningResourceConfig.instanceConfigs.instanceType",
-    "processingResources.clusterConfig.instanceType",
-    "processingResources.clusterConfig.selectedInstanceType",
-    "processingResources.clusterConfig.instancePreferences.instanceType",
-    "transformResources.instanceType",
-    "productionVariants.instanceType",
-    "productionVariants.instancePools.instanceType",
-    "shadowProductionVariants.instanceType",
-    "shadowProductionVariants.instancePools.instanceType",
-    "resourceSpec.instanceType",
-    "instanceGroups.instanceType",
-    "instanceGroups.instanceRequirements.instanceTypes",
-    "restrictedInstanceGroups.instanceType",
-    "nodesToAdd.instanceTypes",
-    "modelVariants.infrastructureConfig.realTimeInferenceConfig.instanceType",
-    "desiredModelVariants.infrastructureConfig.realTimeInferenceConfig.instanceType",
-    "inputConfig.endpointConfigurations.instanceType",
-    "computeSpec.instanceTypes",
-    "specification.instanceType",
-    "specifications.instanceType",
-    "computeQuotaConfig.computeQuotaResources.instanceType",
-    "jobResources.clusterConfig.instanceType",
-    "monitoringScheduleConfig.monitoringJobDefinition.monitoringResources.clusterConfig.instanceType",
-    "validationSpecification.validationProfiles.trainingJobDefinition.resourceConfig.instanceType",
-    "validationSpecification.validationProfiles.trainingJobDefinition.resourceConfig.instanceGroups.instanceType",
-    "validationSpecification.validationProfiles.transformJobDefinition.transformResources.instanceType",
-    "spaceSettings.jupyterServerAppSettings.defaultResourceSpec.instanceType",
-    "spaceSettings.kernelGatewayAppSettings.defaultResourceSpec.instanceType",
-    "spaceSettings.codeEditorAppSettings.defaultResourceSpec.instanceType",
-    "spaceSettings.jupyterLabAppSettings.defaultResourceSpec.instanceType",
-    "userSettings.jupyterServerAppSettings.defaultResourceSpec.instanceType",
-    "userSettings.kernelGatewayAppSettings.defaultResourceSpec.instanceType",
-    "userSettings.tensorBoardAppSettings.defaultResourceSpec.instanceType",
-    "userSettings.rSessionAppSettings.defaultResourceSpec.instanceType",
-    "userSettings.codeEditorAppSettings.defaultResourceSpec.instanceType",
-    "userSettings.jupyterLabAppSettings.defaultResourceSpec.instanceType",
-    "defaultUserSettings.jupyterServerAppSettings.defaultResourceSpec.instanceType",
-    "defaultUserSettings.kernelGatewayAppSettings.defaultResourceSpec.instanceType",
-    "defaultUserSettings.tensorBoardAppSettings.defaultResourceSpec.instanceType",
-    "defaultUserSettings.rSessionAppSettings.defaultResourceSpec.instanceType",
-    "defaultUserSettings.codeEditorAppSettings.defaultResourceSpec.instanceType",
-    "defaultUserSettings.jupyterLabAppSettings.defaultResourceSpec.instanceType",
-    "defaultSpaceSettings.jupyterServerAppSettings.defaultResourceSpec.instanceType",
-    "defaultSpaceSettings.kernelGatewayAppSettings.defaultResourceSpec.instanceType",
-    "defaultSpaceSettings.jupyterLabAppSettings.defaultResourceSpec.instanceType",
-    "domainSettings.rStudioServerProDomainSettings.defaultResourceSpec.instanceType",
-    "domainSettingsForUpdate.rStudioServerProDomainSettingsForUpdate.defaultResourceSpec.instanceType",
-];
-
-/// Studio's word for "no instance of its own".
-const SYSTEM: &str = "system";
 
 /// Instances of one type that a request asks for.
 #[derive(Debug, Clone, Default)]
@@ -171,28 +97,6 @@ pub(super) fn storage_gb(record: &Record<'_>) -> Option<String> {
     Some(sizes.fold(first, u64::saturating_add).to_string())
 }
 
-/// Every instance type that the request chooses, as written.
-pub(super) fn instance_types<'b>(params: &Value<'b>) -> Texts<'b> {
-    let mut types = Texts::default();
-    reach::each_of(params, TYPES, &mut |value| {
-        if let Some(text) = reach::text(value) {
-            types.add(text);
-        }
-    });
-    types
-}
-
-/// Their families, in lower case.
-pub(super) fn families<'b>(params: &Value<'b>) -> Texts<'b> {
-    let mut families = Texts::default();
-    for text in instance_types(params).0 {
-        if let Some(parsed) = InstanceType::parse(&text) {
-            families.add(Cow::Owned(parsed.family.to_ascii_lowercase()));
-        }
-    }
-    families
-}
-
 impl Part<'_> {
     fn accelerators(&self) -> Option<u64> {
         self.times(|instance_type| instance_type.accelerators())
@@ -230,8 +134,8 @@ fn total<'b>(parts: &[Part<'b>], of: impl Fn(&Part<'b>) -> Option<u64>) -> Optio
 fn parts<'b>(record: &Record<'b>) -> Parts<'b> {
     let mut parts = Parts::new();
     let params = record.get("requestParameters");
-    let source = reach::text(record.get("eventSource")).unwrap_or_default();
-    let Some(name) = reach::text(record.get("eventName")) else {
+    let source = record.get("eventSource").into_text().unwrap_or_default();
+    let Some(name) = record.get("eventName").into_text() else {
         return parts;
     };
     if !source.eq_ignore_ascii_case("sagemaker.amazonaws.com") {
@@ -240,9 +144,13 @@ fn parts<'b>(record: &Record<'b>) -> Parts<'b> {
     if name.eq_ignore_ascii_case("CreateHyperParameterTuningJob") {
         return tuning(&params);
     }
-    let places = PLACES.iter().find(|(operation, _)| operation.eq_ignore_ascii_case(&name));
+    let places = PLACES
+        .iter()
+        .find(|(operation, _)| operation.eq_ignore_ascii_case(&name));
     for path in places.map_or(&[][..], |(_, paths)| paths) {
-        reach::each(params.clone(), path, &mut |object| add_parts(&mut parts, object));
+        reach::each(params.clone(), path, &mut |object| {
+            add_parts(&mut parts, object)
+        });
     }
     parts
 }
@@ -261,7 +169,9 @@ fn tuning<'b>(params: &Value<'b>) -> Parts<'b> {
         }
         let weight = |parts: &Parts<'_>| {
             let all = parts.iter().map(Part::weight);
-            all.fold((0_u64, 0_u64), |(a, b), (c, d)| (a.saturating_add(c), b.saturating_add(d)))
+            all.fold((0_u64, 0_u64), |(a, b), (c, d)| {
+                (a.saturating_add(c), b.saturating_add(d))
+            })
         };
         if greatest.is_empty() || weight(&parts) > weight(&greatest) {
             greatest = parts;
@@ -269,148 +179,15 @@ fn tuning<'b>(params: &Value<'b>) -> Parts<'b> {
     });
     let limit = "hyperParameterTuningJobConfig.resourceLimits.maxParallelTrainingJobs";
     let parallel = reach::text_at(params.clone(), limit);
-    let parallel = parallel.and_then(|text| reach::count(Value::Text(text))).unwrap_or(1);
+    let parallel = parallel
+        .and_then(|text| reach::count(Value::Text(text)))
+        .unwrap_or(1);
     let parallel = parallel.min(COUNT_MAX);
     for part in &mut greatest {
         part.instances = part.instances.map(|n| n.saturating_mul(parallel));
         part.storage_gb = part.storage_gb.map(|n| n.saturating_mul(parallel));
     }
     greatest
-}
-
-/// What one object asks for: itself, or the sum of its groups, or one of its alternatives.
-fn add_parts<'b>(parts: &mut Parts<'b>, object: Value<'b>) {
-    let Value::Object(raw) = object else { return };
-    let asked = Asked::read(raw);
-    if parts.len() >= PARTS_MAX || asked.says_nothing() {
-        return;
-    }
-    let counted = |own: Option<u64>, or: Option<u64>| own.or(or).unwrap_or(1);
-    let mut group = Parts::new();
-    for part in asked.groups {
-        let instances = Some(counted(part.instances, None));
-        group.push(Part { instances, ..part });
-    }
-    if group.is_empty() && asked.instance_type.is_none() {
-        let choices = asked
-            .alternatives
-            .into_iter()
-            .map(|part| Part { instances: Some(counted(part.instances, asked.instances)), ..part });
-        group.extend(choices.max_by_key(Part::weight));
-    }
-    if group.is_empty() {
-        let is_system = asked.instance_type.as_deref() == Some(SYSTEM);
-        let instances = match asked.instance_type {
-            Some(_) if is_system => Some(0),
-            Some(_) => Some(counted(asked.instances, None)),
-            None if asked.serverless => Some(0),
-            None => asked.instances,
-        };
-        group.push(Part { instance_type: asked.instance_type, instances, storage_gb: None });
-    }
-    if let Some(volume) = asked.volume_gb {
-        let instances = total(&group, |part| part.instances).unwrap_or(1).max(1);
-        if let Some(first) = group.first_mut() {
-            let own = first.storage_gb.unwrap_or(0);
-            first.storage_gb = Some(own.saturating_add(volume.saturating_mul(instances)));
-        }
-    }
-    parts.extend(group);
-}
-
-/// What the members of one object say, whichever shape it is of.
-#[derive(Debug, Default)]
-struct Asked<'b> {
-    instance_type: Option<Cow<'b, str>>,
-    instances: Option<u64>,
-    /// Gigabytes of volume for each instance.
-    volume_gb: Option<u64>,
-    serverless: bool,
-    groups: Parts<'b>,
-    alternatives: Parts<'b>,
-}
-
-impl<'b> Asked<'b> {
-    fn read(raw: Raw<'b>) -> Asked<'b> {
-        let mut asked = Asked::default();
-        for (name, value) in raw.members() {
-            match &*name {
-                "instanceType" | "selectedInstanceType" | "deploymentInstanceType" => {
-                    asked.instance_type = reach::text(value).or(asked.instance_type);
-                }
-                "instanceCount"
-                | "initialInstanceCount"
-                | "selectedInstanceCount"
-                | "desiredInstanceCount"
-                | "incrementTargetCountBy"
-                | "maxInstanceCount" => {
-                    asked.instances = count(value).or(asked.instances);
-                }
-                "volumeSizeInGB" | "ebsVolumeSizeInGb" => {
-                    asked.volume_gb = add(asked.volume_gb, count(value));
-                }
-                "instanceStorageConfigs" => {
-                    let path = "ebsVolumeConfig.volumeSizeInGB";
-                    reach::each(value, path, &mut |size| {
-                        asked.volume_gb = add(asked.volume_gb, count(size));
-                    });
-                }
-                "serverlessConfig" => asked.serverless = matches!(value, Value::Object(_)),
-                "instanceGroups" => add_simple(&mut asked.groups, value),
-                "instancePreferences" | "instanceConfigs" | "instancePools" => {
-                    add_simple(&mut asked.alternatives, value);
-                }
-                "instanceTypes" => add_types(&mut asked.alternatives, value, ""),
-                "instanceRequirements" => {
-                    add_types(&mut asked.alternatives, value, "instanceTypes");
-                }
-                _ => {}
-            }
-        }
-        asked
-    }
-
-    fn says_nothing(&self) -> bool {
-        self.instance_type.is_none()
-            && self.instances.is_none()
-            && self.volume_gb.is_none()
-            && !self.serverless
-            && self.groups.is_empty()
-            && self.alternatives.is_empty()
-    }
-}
-
-/// Objects of a type and a count, and perhaps a volume, with nothing inside them.
-fn add_simple<'b>(parts: &mut Parts<'b>, value: Value<'b>) {
-    reach::each(value, "", &mut |object| {
-        let Value::Object(raw) = object else { return };
-        let instances = count(raw.get("instanceCount"));
-        let volume = count(raw.get("volumeSizeInGB"));
-        parts.push(Part {
-            instance_type: reach::text(raw.get("instanceType")),
-            instances,
-            storage_gb: volume.map(|gb| gb.saturating_mul(instances.unwrap_or(1))),
-        });
-    });
-}
-
-fn add_types<'b>(parts: &mut Parts<'b>, value: Value<'b>, path: &str) {
-    reach::each(value, path, &mut |text| {
-        if let Some(text) = reach::text(text) {
-            parts.push(Part { instance_type: Some(text), ..Part::default() });
-        }
-    });
-}
-
-fn add(sum: Option<u64>, more: Option<u64>) -> Option<u64> {
-    match (sum, more) {
-        (Some(a), Some(b)) => Some(a.saturating_add(b)),
-        (one, other) => one.or(other),
-    }
-}
-
-fn count(value: Value<'_>) -> Option<u64> {
-    reach::count(value).map(|n| n.min(COUNT_MAX))
 }
 
 #[cfg(test)]
@@ -431,7 +208,11 @@ mod tests {
     #[test]
     fn training_jobs() {
         let of = |config: &str, wanted| {
-            asks("CreateTrainingJob", &format!(r#"{{"resourceConfig":{config}}}"#), wanted);
+            asks(
+                "CreateTrainingJob",
+                &format!(r#"{{"resourceConfig":{config}}}"#),
+                wanted,
+            );
         };
         of(
             r#"{"instanceType":"ml.p4d.24xlarge","instanceCount":4,"volumeSizeInGB":100}"#,
@@ -441,7 +222,10 @@ mod tests {
             r#"{"instanceType":"ml.m5.large","instanceCount":2,"volumeSizeInGB":10}"#,
             ["2", "0", "0.23", "20"],
         );
-        of(r#"{"instanceType":"ml.m5.large"}"#, ["1", "0", "0.115", "-"]);
+        of(
+            r#"{"instanceType":"ml.m5.large"}"#,
+            ["1", "0", "0.115", "-"],
+        );
         of(
             r#"{"instanceGroups":[{"instanceType":"ml.g5.12xlarge","instanceCount":2},{"instanceType":"ml.c5.xlarge","instanceCount":1}],"volumeSizeInGB":5}"#,
             ["3", "8", "14.384", "15"],
@@ -451,7 +235,10 @@ mod tests {
             r#"{"instancePreferences":[{"instanceType":"ml.m5.large","instanceCount":9},{"instanceType":"ml.p5.48xlarge","instanceCount":2}]}"#,
             ["2", "16", "126.592", "-"],
         );
-        of(r#"{"instanceType":"ml.p5.48xlarge","instanceCount":"2"}"#, ["2", "16", "126.592", "-"]);
+        of(
+            r#"{"instanceType":"ml.p5.48xlarge","instanceCount":"2"}"#,
+            ["2", "16", "126.592", "-"],
+        );
         of("{}", ["-", "-", "-", "-"]);
         of("null", ["-", "-", "-", "-"]);
         let rules = r#"{"resourceConfig":{"instanceType":"ml.m5.large","instanceCount":1},"debugRuleConfigurations":[{"instanceType":"ml.g5.xlarge","volumeSizeInGB":3},{"ruleEvaluatorImage":"x"}]}"#;
@@ -461,10 +248,20 @@ mod tests {
     #[test]
     fn unknown_parts_leave_a_floor_and_never_a_wrong_nothing() {
         let of = |config: &str, wanted| {
-            asks("CreateTrainingJob", &format!(r#"{{"resourceConfig":{config}}}"#), wanted);
+            asks(
+                "CreateTrainingJob",
+                &format!(r#"{{"resourceConfig":{config}}}"#),
+                wanted,
+            );
         };
-        of(r#"{"instanceType":"ml.quantum1.large","instanceCount":3}"#, ["3", "-", "-", "-"]);
-        of(r#"{"instanceType":"ml.p4d.96xlarge","instanceCount":3}"#, ["3", "3", "-", "-"]);
+        of(
+            r#"{"instanceType":"ml.quantum1.large","instanceCount":3}"#,
+            ["3", "-", "-", "-"],
+        );
+        of(
+            r#"{"instanceType":"ml.p4d.96xlarge","instanceCount":3}"#,
+            ["3", "3", "-", "-"],
+        );
         of(
             r#"{"instanceGroups":[{"instanceType":"ml.quantum1.large","instanceCount":1},{"instanceType":"ml.m5.large","instanceCount":1}]}"#,
             ["2", "-", "0.115", "-"],
@@ -473,10 +270,18 @@ mod tests {
             r#"{"instanceGroups":[{"instanceType":"ml.quantum1.large","instanceCount":1},{"instanceType":"ml.p3.2xlarge","instanceCount":1}]}"#,
             ["2", "1", "3.825", "-"],
         );
-        of(r#"{"instanceType":"ml.m5.large","instanceCount":-4}"#, ["1", "0", "0.115", "-"]);
+        of(
+            r#"{"instanceType":"ml.m5.large","instanceCount":-4}"#,
+            ["1", "0", "0.115", "-"],
+        );
         of(
             r#"{"instanceType":"ml.p4d.24xlarge","instanceCount":18446744073709551615,"volumeSizeInGB":18446744073709551615}"#,
-            ["1000000000", "8000000000", "25251286000", "1000000000000000000"],
+            [
+                "1000000000",
+                "8000000000",
+                "25251286000",
+                "1000000000000000000",
+            ],
         );
     }
 
@@ -484,13 +289,25 @@ mod tests {
     fn tuning_jobs_ask_for_what_may_run_at_once() {
         let one = r#"{"hyperParameterTuningJobConfig":{"resourceLimits":{"maxNumberOfTrainingJobs":500,"maxParallelTrainingJobs":10}},
             "trainingJobDefinition":{"resourceConfig":{"instanceType":"ml.p3.2xlarge","instanceCount":2,"volumeSizeInGB":7}}}"#;
-        asks("CreateHyperParameterTuningJob", one, ["20", "20", "76.5", "140"]);
+        asks(
+            "CreateHyperParameterTuningJob",
+            one,
+            ["20", "20", "76.5", "140"],
+        );
         let several = r#"{"hyperParameterTuningJobConfig":{"resourceLimits":{"maxParallelTrainingJobs":3}},
             "trainingJobDefinitions":[{"resourceConfig":{"instanceType":"ml.m5.large","instanceCount":50}},
             {"hyperParameterTuningResourceConfig":{"instanceType":"ml.g5.48xlarge","instanceCount":1}}]}"#;
-        asks("CreateHyperParameterTuningJob", several, ["3", "24", "61.08", "-"]);
+        asks(
+            "CreateHyperParameterTuningJob",
+            several,
+            ["3", "24", "61.08", "-"],
+        );
         let choice = r#"{"trainingJobDefinition":{"hyperParameterTuningResourceConfig":{"instanceConfigs":[{"instanceType":"ml.m5.large","instanceCount":1,"volumeSizeInGB":1},{"instanceType":"ml.trn1.2xlarge","instanceCount":2,"volumeSizeInGB":4}]}}}"#;
-        asks("CreateHyperParameterTuningJob", choice, ["2", "2", "-", "8"]);
+        asks(
+            "CreateHyperParameterTuningJob",
+            choice,
+            ["2", "2", "-", "8"],
+        );
         asks("CreateHyperParameterTuningJob", "{}", ["-", "-", "-", "-"]);
     }
 
@@ -507,9 +324,9 @@ mod tests {
                 "monitoringScheduleConfig.monitoringJobDefinition.monitoringResources.clusterConfig",
             ),
         ] {
-            let params = place
-                .rsplit('.')
-                .fold(cluster.to_owned(), |inner, name| format!(r#"{{"{name}":{inner}}}"#));
+            let params = place.rsplit('.').fold(cluster.to_owned(), |inner, name| {
+                format!(r#"{{"{name}":{inner}}}"#)
+            });
             asks(operation, &params, wanted);
             assert_eq!(
                 asked("instance_types", operation, &params),
@@ -555,7 +372,11 @@ mod tests {
             r#"{"notebookInstanceName":"n","rootAccess":"Enabled"}"#,
             ["-", "-", "-", "-"],
         );
-        asks("CreateApp", r#"{"resourceSpec":{"instanceType":"system"}}"#, ["0", "0", "0", "-"]);
+        asks(
+            "CreateApp",
+            r#"{"resourceSpec":{"instanceType":"system"}}"#,
+            ["0", "0", "0", "-"],
+        );
         asks(
             "CreateApp",
             r#"{"resourceSpec":{"instanceType":"ml.t3.medium"}}"#,
@@ -575,9 +396,17 @@ mod tests {
             {"instanceRequirements":{"instanceTypes":["ml.m5.large","ml.trn1.32xlarge"]},"instanceCount":2}],
             "restrictedInstanceGroups":[{"instanceType":"ml.m5.xlarge","instanceCount":1}]}"#;
         asks("CreateCluster", params, ["7", "64", "253.414", "2000"]);
-        let types = ["ml.p5.48xlarge", "ml.m5.large", "ml.trn1.32xlarge", "ml.m5.xlarge"];
+        let types = [
+            "ml.p5.48xlarge",
+            "ml.m5.large",
+            "ml.trn1.32xlarge",
+            "ml.m5.xlarge",
+        ];
         assert_eq!(asked("instance_types", "CreateCluster", params), types);
-        assert_eq!(asked("families", "CreateCluster", params), ["p5", "m5", "trn1"]);
+        assert_eq!(
+            asked("families", "CreateCluster", params),
+            ["p5", "m5", "trn1"]
+        );
         asks(
             "BatchAddClusterNodes",
             r#"{"nodesToAdd":[{"instanceGroupName":"g","incrementTargetCountBy":3}]}"#,
@@ -594,7 +423,11 @@ mod tests {
     fn only_sagemaker_is_asked() {
         let members = r#""eventSource":"ec2.amazonaws.com","eventName":"CreateNotebookInstance","requestParameters":{"instanceType":"ml.p3.2xlarge"}"#;
         assert!(derived("accelerators", members).is_empty());
-        asks("DescribeTrainingJob", r#"{"trainingJobName":"j"}"#, ["-", "-", "-", "-"]);
+        asks(
+            "DescribeTrainingJob",
+            r#"{"trainingJobName":"j"}"#,
+            ["-", "-", "-", "-"],
+        );
         asks("CreateTrainingJob", "null", ["-", "-", "-", "-"]);
     }
 }

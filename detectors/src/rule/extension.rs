@@ -1,0 +1,435 @@
+//! The `floodmark:` key: what Sigma has no word for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::document::{Entry, Node};
+use super::fault::Problem;
+use super::keys::{self, LEVELS};
+use super::quantity::{MEMORY_SECS_MAX, TIMESPAN_SECS_MAX, span, thousandths, truth, whole};
+use super::{Kind, Level, Mode};
+
+const DETECTION_KEYS: [&str; 14] = [
+    "code",
+    "mode",
+    "needs",
+    "marks",
+    "evidence",
+    "environment",
+    "all_services",
+    "group-by",
+    "timespan",
+    "first_seen",
+    "surge",
+    "silence",
+    "differ",
+    "eager",
+];
+const MODES: [&str; 4] = ["alert", "observe", "enrich", "posture"];
+const FEEDS: [&str; 4] = ["management", "management_read", "insight", "network"];
+
+/// Most buckets of a baseline, and most slots of `silence`.
+const BUCKETS_MAX: i64 = 10_000;
+
+/// What a rule says under `floodmark:`.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Extension {
+    pub(crate) code: Option<String>,
+    pub(crate) mode: Mode,
+    pub(crate) needs: Vec<String>,
+    pub(crate) evidence: Vec<String>,
+    pub(crate) evidence_lines: Vec<usize>,
+    pub(crate) marks: Vec<Further>,
+    /// Field and line.
+    pub(crate) differ: Vec<(String, usize)>,
+    pub(crate) all_services: bool,
+    /// Of a single-record rule: fields and lines.
+    pub(crate) group_by: Option<Vec<(String, usize)>>,
+    /// Of a single-record rule, seconds.
+    pub(crate) timespan_secs: Option<i64>,
+    pub(crate) special: Option<Special>,
+    /// By list: what the rule becomes while the list is empty.
+    pub(crate) empty: BTreeMap<String, Special>,
+}
+
+/// A further mark as written.
+#[derive(Debug, Clone)]
+pub(crate) struct Further {
+    pub(crate) line: usize,
+    pub(crate) level: Level,
+    pub(crate) gte: u64,
+    pub(crate) timespan_secs: Option<i64>,
+}
+
+/// `first_seen`, `surge` or `silence`.
+#[derive(Debug, Clone)]
+pub(crate) struct Special {
+    pub(crate) kind: Kind,
+    /// Fields and lines.
+    pub(crate) group_by: Vec<(String, usize)>,
+    pub(crate) value: Vec<(String, usize)>,
+    pub(crate) timespan_secs: i64,
+    pub(crate) together: bool,
+}
+
+/// Window of a single-record rule and of `first_seen`, seconds.
+pub(crate) const SINGLE_SECS: i64 = 3_600;
+
+impl Extension {
+    /// Reads and checks the key's value.
+    pub(crate) fn read(node: &Node, sort: keys::Sort, problems: &mut Vec<Problem>) -> Extension {
+        let mut extension = Extension::default();
+        let Some(entries) = node.map() else {
+            let reason = format!("`floodmark` must be a map, not {}", node.sort_name());
+            problems.push(Problem::new(node.line, reason));
+            return extension;
+        };
+        keys::known(entries, &DETECTION_KEYS, "floodmark", problems);
+        let is_detection = sort == keys::Sort::Detection;
+        for entry in entries {
+            let only = match entry.key.as_str() {
+                "all_services" | "environment" | "group-by" | "timespan" | "first_seen"
+                | "surge" | "silence"
+                    if !is_detection =>
+                {
+                    "detection"
+                }
+                "differ" if is_detection => "correlation",
+                _ => {
+                    extension.entry(entry, problems);
+                    continue;
+                }
+            };
+            let reason = format!("`floodmark.{}` belongs to a {only}", entry.key);
+            problems.push(Problem::new(entry.line, reason));
+        }
+        if extension.special.is_some() {
+            for key in ["group-by", "timespan", "marks"] {
+                if let Some(entry) = node.entry(key) {
+                    let reason =
+                        format!("`floodmark.{key}` does not go with another kind of window");
+                    problems.push(Problem::new(entry.line, reason));
+                }
+            }
+        }
+        extension
+    }
+
+    /// Lists that may be empty.
+    pub(crate) fn may_be_empty(&self) -> BTreeSet<String> {
+        self.empty.keys().cloned().collect()
+    }
+
+    fn entry(&mut self, entry: &Entry, problems: &mut Vec<Problem>) {
+        let node = &entry.value;
+        let names = |nodes: Vec<(String, usize)>| nodes.into_iter().map(|(name, _)| name).collect();
+        match entry.key.as_str() {
+            "code" => match node.text() {
+                Some(code) if !code.is_empty() => self.code = Some(code.to_owned()),
+                _ => problems.push(Problem::new(node.line, "`code` must be a text")),
+            },
+            "mode" => {
+                self.mode = match keys::one_of(node, "mode", &MODES, problems) {
+                    Some("observe") => Mode::Observe,
+                    Some("enrich") => Mode::Enrich,
+                    Some("posture") => Mode::Posture,
+                    _ => Mode::Alert,
+                }
+            }
+            "needs" => {
+                let needs = keys::texts(node, "needs", problems);
+                for (feed, line) in &needs {
+                    if !feed.starts_with("data:") && !FEEDS.contains(&feed.as_str()) {
+                        let problem = Problem::new(*line, format!("unknown feed `{feed}`"));
+                        problems.push(problem.nearest(feed, FEEDS));
+                    }
+                }
+                self.needs = names(needs);
+            }
+            "evidence" => {
+                let evidence = keys::texts(node, "evidence", problems);
+                self.evidence_lines = evidence.iter().map(|(_, line)| *line).collect();
+                self.evidence = names(evidence);
+            }
+            "differ" => self.differ = keys::texts(node, "differ", problems),
+            "group-by" => self.group_by = Some(keys::texts(node, "group-by", problems)),
+            "timespan" => {
+                self.timespan_secs = span(node, "timespan", TIMESPAN_SECS_MAX, problems);
+            }
+            "all_services" => {
+                self.all_services = truth(node, "all_services", problems).unwrap_or_default();
+            }
+            "marks" => {
+                self.marks = node
+                    .elements()
+                    .iter()
+                    .filter_map(|node| mark(node, problems))
+                    .collect();
+            }
+            "environment" => self.environment(node, problems),
+            "eager" => problems.push(Problem::new(
+                entry.line,
+                "`floodmark.eager` is not supported yet: what waits for the watermark waits",
+            )),
+            "first_seen" | "surge" | "silence" => {
+                if self.special.is_some() {
+                    let reason = "only one of `first_seen`, `surge`, `silence` may stand in a rule";
+                    problems.push(Problem::new(entry.line, reason));
+                }
+                self.special = special(entry, problems);
+            }
+            // Said to be unknown already.
+            _ => {}
+        }
+    }
+
+    fn environment(&mut self, node: &Node, problems: &mut Vec<Problem>) {
+        let Some(lists) = node.map() else {
+            let reason = "`environment` is a map of lists, each `{empty: ..}`";
+            problems.push(Problem::new(node.line, reason));
+            return;
+        };
+        for list in lists {
+            let within = format!("floodmark.environment.{}", list.key);
+            let entries = list.value.map().unwrap_or_default();
+            keys::known(entries, &["empty"], &within, problems);
+            let empty = list.value.get("empty").and_then(Node::map);
+            match empty {
+                Some([meaning]) => {
+                    let allowed = ["first_seen", "surge", "silence"];
+                    let within = format!("{within}.empty");
+                    keys::known(std::slice::from_ref(meaning), &allowed, &within, problems);
+                    if let Some(special) = special(meaning, problems) {
+                        self.empty.insert(list.key.clone(), special);
+                    }
+                }
+                _ => {
+                    let reason = format!(
+                        "`{within}` must say `empty: {{first_seen: ..}}`: what the rule means \
+                         while the list is empty"
+                    );
+                    problems.push(Problem::new(list.line, reason));
+                }
+            }
+        }
+    }
+}
+
+fn mark(node: &Node, problems: &mut Vec<Problem>) -> Option<Further> {
+    let Some(entries) = node.map() else {
+        let reason = "`marks` is a list of `{level, gte, timespan}`";
+        problems.push(Problem::new(node.line, reason));
+        return None;
+    };
+    keys::known(entries, &["level", "gte", "timespan"], "marks", problems);
+    let level = required(node, "level", "marks", problems)
+        .and_then(|node| keys::one_of(node, "level", &LEVELS, problems))
+        .map(level);
+    let gte =
+        required(node, "gte", "marks", problems).and_then(|node| whole(node, "gte", problems));
+    let timespan_secs = node
+        .get("timespan")
+        .and_then(|node| span(node, "timespan", TIMESPAN_SECS_MAX, problems));
+    Some(Further {
+        line: node.line,
+        level: level?,
+        gte: gte?,
+        timespan_secs,
+    })
+}
+
+/// The level of this name, out of [`LEVELS`].
+pub(crate) fn level(name: &str) -> Level {
+    match name {
+        "informational" => Level::Informational,
+        "low" => Level::Low,
+        "high" => Level::High,
+        "critical" => Level::Critical,
+        _ => Level::Medium,
+    }
+}
+
+fn special(entry: &Entry, problems: &mut Vec<Problem>) -> Option<Special> {
+    match entry.key.as_str() {
+        "first_seen" => first_seen(entry, problems),
+        "surge" => surge(entry, problems),
+        "silence" => silence(entry, problems),
+        _ => None,
+    }
+}
+
+fn first_seen(entry: &Entry, problems: &mut Vec<Problem>) -> Option<Special> {
+    let node = map_of(entry, &["key", "value", "memory", "warmup"], problems)?;
+    let before = problems.len();
+    let within = entry.key.as_str();
+    let mut fields = |key| -> Vec<(String, usize)> {
+        required(node, key, within, problems)
+            .map(|node| keys::texts(node, key, problems))
+            .unwrap_or_default()
+    };
+    let (key, value) = (fields("key"), fields("value"));
+    let memory_secs = required_span(node, "memory", within, MEMORY_SECS_MAX, problems)?;
+    let warmup_secs = required_span(node, "warmup", within, MEMORY_SECS_MAX, problems)?;
+    (problems.len() == before).then_some(Special {
+        kind: Kind::FirstSeen {
+            memory_secs,
+            warmup_secs,
+        },
+        group_by: key,
+        value,
+        timespan_secs: SINGLE_SECS,
+        together: false,
+    })
+}
+
+fn surge(entry: &Entry, problems: &mut Vec<Problem>) -> Option<Special> {
+    let allowed = [
+        "group-by",
+        "bucket",
+        "baseline",
+        "factor",
+        "floor",
+        "min_buckets",
+    ];
+    let node = map_of(entry, &allowed, problems)?;
+    let before = problems.len();
+    let within = entry.key.as_str();
+    let group_by = required(node, "group-by", within, problems)
+        .map(|node| keys::texts(node, "group-by", problems))
+        .unwrap_or_default();
+    let bucket_secs = required_span(node, "bucket", within, TIMESPAN_SECS_MAX, problems)?;
+    let baseline_secs = required_span(node, "baseline", within, MEMORY_SECS_MAX, problems)?;
+    let mut number = |key, read: fn(&Node, &str, &mut Vec<Problem>) -> Option<u64>| {
+        required(node, key, within, problems).and_then(|node| read(node, key, problems))
+    };
+    let factor_milli = number("factor", thousandths)?;
+    let floor = number("floor", whole)?;
+    let buckets_min = number("min_buckets", whole)?;
+    let buckets = parts(
+        entry.line,
+        "baseline",
+        baseline_secs,
+        "bucket",
+        bucket_secs,
+        problems,
+    )?;
+    let mut refuse = |wrong: bool, reason: &str| {
+        if wrong {
+            problems.push(Problem::new(entry.line, reason));
+        }
+    };
+    refuse(factor_milli <= 1_000, "`factor` must be more than 1");
+    refuse(floor == 0, "`floor` must be at least 1");
+    refuse(
+        !(1..=u64::from(buckets)).contains(&buckets_min),
+        "`min_buckets` must be at least 1 and at most the buckets in `baseline`",
+    );
+    (problems.len() == before).then_some(Special {
+        kind: Kind::Surge {
+            bucket_secs,
+            buckets,
+            buckets_min: u32::try_from(buckets_min).ok()?,
+            factor_milli,
+            floor,
+        },
+        group_by,
+        value: Vec::new(),
+        timespan_secs: bucket_secs,
+        together: false,
+    })
+}
+
+fn silence(entry: &Entry, problems: &mut Vec<Problem>) -> Option<Special> {
+    let node = map_of(
+        entry,
+        &["group-by", "quiet", "active", "together"],
+        problems,
+    )?;
+    let before = problems.len();
+    let within = entry.key.as_str();
+    let group_by = required(node, "group-by", within, problems)
+        .map(|node| keys::texts(node, "group-by", problems))
+        .unwrap_or_default();
+    let quiet_secs = required_span(node, "quiet", within, TIMESPAN_SECS_MAX, problems)?;
+    let active = node.entry("active").or_else(|| {
+        let reason = "`silence` needs `active: {slot, of}`";
+        problems.push(Problem::new(entry.line, reason));
+        None
+    })?;
+    let slots = map_of(active, &["slot", "of"], problems)?;
+    let slot_secs = required_span(slots, "slot", "active", TIMESPAN_SECS_MAX, problems)?;
+    let of_secs = required_span(slots, "of", "active", TIMESPAN_SECS_MAX, problems)?;
+    let slots = parts(active.line, "of", of_secs, "slot", slot_secs, problems)?;
+    let together = node
+        .get("together")
+        .is_some_and(|node| keys::one_of(node, "together", &["feed"], problems).is_some());
+    (problems.len() == before).then_some(Special {
+        kind: Kind::Silence {
+            quiet_secs,
+            slot_secs,
+            slots,
+        },
+        group_by,
+        value: Vec::new(),
+        timespan_secs: quiet_secs,
+        together,
+    })
+}
+
+/// How many of `part_secs` make `whole_secs`.
+fn parts(
+    line: usize,
+    whole: &str,
+    whole_secs: i64,
+    part: &str,
+    part_secs: i64,
+    problems: &mut Vec<Problem>,
+) -> Option<u32> {
+    let count = whole_secs / part_secs;
+    if whole_secs % part_secs != 0 || !(1..=BUCKETS_MAX).contains(&count) {
+        let reason = format!("`{whole}` must be 1 to {BUCKETS_MAX} times `{part}`, without a rest");
+        problems.push(Problem::new(line, reason));
+        return None;
+    }
+    u32::try_from(count).ok()
+}
+
+fn map_of<'n>(entry: &'n Entry, allowed: &[&str], problems: &mut Vec<Problem>) -> Option<&'n Node> {
+    match entry.value.map() {
+        Some(entries) => {
+            keys::known(entries, allowed, &entry.key, problems);
+            Some(&entry.value)
+        }
+        None => {
+            let reason = format!(
+                "`{}` must be a map, not {}",
+                entry.key,
+                entry.value.sort_name()
+            );
+            problems.push(Problem::new(entry.line, reason));
+            None
+        }
+    }
+}
+
+fn required<'n>(
+    node: &'n Node,
+    key: &str,
+    within: &str,
+    problems: &mut Vec<Problem>,
+) -> Option<&'n Node> {
+    let found = node.get(key);
+    if found.is_none() {
+        problems.push(Problem::new(node.line, format!("`{within}` needs `{key}`")));
+    }
+    found
+}
+
+fn required_span(
+    node: &Node,
+    key: &str,
+    within: &str,
+    secs_max: i64,
+    problems: &mut Vec<Problem>,
+) -> Option<i64> {
+    required(node, key, within, problems).and_then(|node| span(node, key, secs_max, problems))
+}
