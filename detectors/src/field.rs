@@ -1,60 +1,376 @@
 //! Fields of a record by path: what rules, group-by, aliases and evidence name.
 
+use std::cell::RefCell;
 use std::ops::ControlFlow;
+use std::rc::Rc;
 
-use crate::record::{Record, Value};
+use smallvec::SmallVec;
+
+use crate::record::{Elements, Key, Record, Value};
+
+/// Most segments a path may have; real records nest 11 deep.
+pub const PATH_SEGMENTS_MAX: usize = 32;
+
+/// Most arrays directly within each other that are entered; a deeper one is visited as it stands,
+/// and not entered on the way.
+pub const ARRAY_NESTING_MAX: u8 = 8;
+
+/// First segment of the fields that are derived from a record rather than found in it.
+const DERIVED: &str = "floodmark";
 
 /// A compiled field path: `requestParameters.trainingJobName`, `floodmark.principal`.
 ///
 /// Segments are separated by dots. An array on the way is entered: every element counts.
 /// (Array selectors `[any]` and `[all]` are taken apart by the rule compiler, not here.)
+/// A key that itself holds dots is found too: the longest key that is whole segments counts.
+/// A key in another letter case counts where none is written as asked.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Path {
     text: Box<str>,
+    start: Start,
+}
+
+/// Where a path begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Start {
+    /// At a known top-level member; the segments behind it begin at `rest`.
+    Member { key: Key, rest: usize },
+    /// At some other top-level member.
+    Whole,
+    /// Nowhere in the record: the field of the name that begins at `name`.
+    Derived { name: usize },
 }
 
 impl Path {
     /// Compiles a path. Unknown `floodmark.*` names give the error, with the nearest known one.
     pub fn parse(text: &str) -> Result<Path, String> {
-        Ok(Path { text: text.into() })
+        if text.split('.').any(str::is_empty) {
+            return Err(format!("`{text}` is no field path: a segment is empty"));
+        }
+        if text.split('.').count() > PATH_SEGMENTS_MAX {
+            return Err(format!(
+                "`{text}` has more than {PATH_SEGMENTS_MAX} segments"
+            ));
+        }
+        let (first, rest) = text.split_once('.').unwrap_or((text, ""));
+        let start = if first == DERIVED {
+            let name = text.len() - rest.len();
+            derived_is_known(rest)?;
+            Start::Derived { name }
+        } else if let Some(key) = Key::named(first.as_bytes()) {
+            let rest = text.len() - rest.len();
+            Start::Member { key, rest }
+        } else {
+            Start::Whole
+        };
+        Ok(Path {
+            text: text.into(),
+            start,
+        })
     }
+
     /// As written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    fn behind(&self, at: usize) -> &str {
+        self.text.get(at..).unwrap_or_default()
     }
 }
 
 /// A record with its derived fields, each computed at most once, when first asked for.
 pub struct Fields<'r, 'b> {
     record: &'r Record<'b>,
+    /// Few fields are asked for in one record: a list is searched faster than a map.
+    derived: RefCell<SmallVec<[Derived<'b>; 4]>>,
+}
+
+/// A derived field by name, and its values (several where it is a list).
+struct Derived<'b> {
+    name: Box<str>,
+    values: Rc<[Value<'b>]>,
 }
 
 impl<'r, 'b> Fields<'r, 'b> {
     /// Wraps a record.
     #[must_use]
     pub fn of(record: &'r Record<'b>) -> Fields<'r, 'b> {
-        Fields { record }
+        Fields {
+            record,
+            derived: RefCell::default(),
+        }
     }
+
     /// The record itself.
     #[must_use]
     pub fn record(&self) -> &'r Record<'b> {
         self.record
     }
+
     /// Visits every value at `path`. An array at the end is visited element by element; an empty
     /// array, an object and a null are visited as such; nothing is visited where the path is absent.
     /// Stops early when `visit` breaks, and says so.
     pub fn visit(
         &self,
-        _path: &Path,
-        _visit: &mut dyn FnMut(Value<'_>) -> ControlFlow<()>,
+        path: &Path,
+        visit: &mut dyn FnMut(Value<'_>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        ControlFlow::Continue(())
+        self.walk(path, Ends::Entered, &mut |value| visit(value))
     }
+
     /// The value at `path` as it stands, arrays whole (for array selectors): the first where the
     /// way leads through an array.
     #[must_use]
-    pub fn value(&self, _path: &Path) -> Value<'_> {
-        Value::Missing
+    pub fn value(&self, path: &Path) -> Value<'_> {
+        let mut first = Value::Missing;
+        let found = self.walk(path, Ends::Whole, &mut |value| {
+            first = value;
+            ControlFlow::Break(())
+        });
+        debug_assert_eq!(found.is_break(), first != Value::Missing);
+        first
+    }
+
+    fn walk(
+        &self,
+        path: &Path,
+        ends: Ends,
+        visit: &mut dyn FnMut(Value<'b>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let (value, rest) = match path.start {
+            Start::Derived { name } => {
+                let values = self.derived(path.behind(name));
+                return values.iter().cloned().try_for_each(visit);
+            }
+            Start::Member { key, rest } => match self.record.value(key) {
+                // Flattened records have one member whose name is the whole path.
+                Value::Missing => self.begin_at_other(&path.text),
+                value => (value, path.behind(rest)),
+            },
+            Start::Whole => self.begin_at_other(&path.text),
+        };
+        descend(value, rest, ends, visit)
+    }
+
+    /// Begins a path at a top-level member that is no [`Key`].
+    fn begin_at_other<'p>(&self, path: &'p str) -> (Value<'b>, &'p str) {
+        if self.record.has_others() {
+            self.record.whole().along(path)
+        } else {
+            (Value::Missing, path)
+        }
+    }
+
+    /// The values of a derived field. They are computed outside the borrow, so that one derived
+    /// field may ask for another.
+    fn derived(&self, name: &str) -> Rc<[Value<'b>]> {
+        let held = self.derived.borrow();
+        if let Some(field) = held.iter().find(|field| *field.name == *name) {
+            return Rc::clone(&field.values);
+        }
+        drop(held);
+        let mut values = Vec::new();
+        derive(name, self.record, &mut |value| values.push(value));
+        let values: Rc<[Value<'b>]> = values.into();
+        self.derived.borrow_mut().push(Derived {
+            name: name.into(),
+            values: Rc::clone(&values),
+        });
+        values
+    }
+}
+
+/// Whether there is a derived field of this name; else the reason, with the nearest name.
+fn derived_is_known(_name: &str) -> Result<(), String> {
+    Ok(())
+}
+
+/// Computes a derived field.
+fn derive<'b>(_name: &str, _record: &Record<'b>, _visit: &mut dyn FnMut(Value<'b>)) {}
+
+/// What is done with an array at the end of a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ends {
+    /// Its elements are visited.
+    Entered,
+    /// It is visited itself.
+    Whole,
+}
+
+/// An array that is being gone through.
+struct Frame<'b, 'p> {
+    elements: Elements<'b>,
+    /// What of the path is left for each element.
+    rest: &'p str,
+    /// How many arrays lie directly around the elements.
+    nesting: u8,
+}
+
+/// Follows `rest` from `value`, through objects by name and through arrays by each element.
+///
+/// Every level of arrays and objects is scanned at most once, so the cost is bounded by the
+/// record's length times the segments and the arrays that may be entered between two of them.
+fn descend<'b>(
+    value: Value<'b>,
+    rest: &str,
+    ends: Ends,
+    visit: &mut dyn FnMut(Value<'b>) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    let mut frames: SmallVec<[Frame<'b, '_>; 2]> = SmallVec::new();
+    let mut next = Some((value, rest, 0));
+    loop {
+        let (mut value, mut rest, mut nesting) = match (next.take(), frames.last_mut()) {
+            (Some(begun), _) => begun,
+            (None, None) => return ControlFlow::Continue(()),
+            (None, Some(frame)) => match frame.elements.next() {
+                Some(element) => (element, frame.rest, frame.nesting),
+                None => {
+                    frames.pop();
+                    continue;
+                }
+            },
+        };
+        while !rest.is_empty()
+            && let Value::Object(object) = value
+        {
+            (value, rest) = object.along(rest);
+            nesting = 0;
+        }
+        let at_end = rest.is_empty();
+        match value {
+            Value::Missing => {}
+            Value::Array(array)
+                if nesting < ARRAY_NESTING_MAX
+                    && (!at_end || ends == Ends::Entered)
+                    && array.elements().next().is_some() =>
+            {
+                frames.push(Frame {
+                    elements: array.elements(),
+                    rest,
+                    nesting: nesting + 1,
+                });
+            }
+            found if at_end => visit(found)?,
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const RECORD: &str = r#"{"eventTime":"2026-01-31T23:59:59Z","eventName":"RunInstances",
+        "userIdentity":null,"requestParameters":{"name":"a","Case":1,"none":null,"empty":[],
+        "list":["x",["y",[["z"]],[]],null],"items":[{"id":1},{"id":[2,3]},{"no":0},7,[{"id":4}]],
+        "aws:x.y":{"z":"dotted"},"object":{"k":"v"}},"own":{"field":[1]},"tls.version":"1.3"}"#;
+
+    /// All that is visited at `path`, as JSON.
+    fn visited(json: &str, path: &str) -> Vec<String> {
+        let record = Record::decode(json.as_bytes()).unwrap();
+        let fields = Fields::of(&record);
+        let mut all = Vec::new();
+        let flow = fields.visit(&Path::parse(path).unwrap(), &mut |value| {
+            all.push(value.to_json(Default::default()).unwrap().to_string());
+            ControlFlow::Continue(())
+        });
+        assert!(flow.is_continue());
+        all
+    }
+
+    #[test]
+    fn a_path_visits_each_value_it_leads_to() {
+        for (path, expected) in [
+            ("eventName", vec![r#""RunInstances""#]),
+            ("userIdentity", vec!["null"]),
+            ("userIdentity.arn", vec![]),
+            ("requestParameters.name", vec![r#""a""#]),
+            ("requestParameters.case", vec!["1"]),
+            ("requestParameters.none", vec!["null"]),
+            ("requestParameters.none.deeper", vec![]),
+            ("requestParameters.empty", vec!["[]"]),
+            ("requestParameters.empty.x", vec![]),
+            (
+                "requestParameters.list",
+                vec![r#""x""#, r#""y""#, r#""z""#, "[]", "null"],
+            ),
+            ("requestParameters.items.id", vec!["1", "2", "3", "4"]),
+            ("requestParameters.items.id.x", vec![]),
+            ("requestParameters.aws:x.y.z", vec![r#""dotted""#]),
+            ("requestParameters.object", vec![r#"{"k":"v"}"#]),
+            ("own.field", vec!["1"]),
+            ("tls.version", vec![r#""1.3""#]),
+            ("absent", vec![]),
+            ("errorCode", vec![]),
+            ("floodmark.principal", vec![]),
+        ] {
+            assert_eq!(visited(RECORD, path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_visit_stops_when_told() {
+        let record = Record::decode(RECORD.as_bytes()).unwrap();
+        let mut seen = 0;
+        let path = Path::parse("requestParameters.items.id").unwrap();
+        let flow = Fields::of(&record).visit(&path, &mut |_| {
+            seen += 1;
+            if seen == 2 {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        });
+        assert_eq!((flow, seen), (ControlFlow::Break(()), 2));
+    }
+
+    #[test]
+    fn a_value_is_the_first_and_whole() {
+        let record = Record::decode(RECORD.as_bytes()).unwrap();
+        let fields = Fields::of(&record);
+        let value = |path| fields.value(&Path::parse(path).unwrap());
+        assert!(matches!(value("requestParameters.list"), Value::Array(_)));
+        assert_eq!(
+            value("requestParameters.items.id"),
+            Value::Number("1".into())
+        );
+        assert_eq!(value("requestParameters.none"), Value::Null);
+        assert_eq!(value("requestParameters.gone"), Value::Missing);
+    }
+
+    #[test]
+    fn arrays_are_entered_so_deep_and_no_deeper() {
+        let nested = |levels: usize| {
+            let (open, close) = ("[".repeat(levels), "]".repeat(levels));
+            format!(r#"{{"eventTime":"2026-01-31T23:59:59Z","a":{open}{{"b":1}}{close}}}"#)
+        };
+        let deepest = usize::from(ARRAY_NESTING_MAX);
+        assert_eq!(visited(&nested(deepest), "a.b"), ["1"]);
+        assert_eq!(visited(&nested(deepest + 1), "a.b"), Vec::<String>::new());
+        assert_eq!(visited(&nested(deepest + 1), "a"), [r#"[{"b":1}]"#]);
+    }
+
+    #[test]
+    fn a_flattened_record_is_read_by_the_same_paths() {
+        let flat = r#"{"eventTime":"2026-01-31T23:59:59Z","userIdentity.type":"Root",
+            "requestParameters.bucketName":"b"}"#;
+        assert_eq!(visited(flat, "userIdentity.type"), [r#""Root""#]);
+        assert_eq!(visited(flat, "requestParameters.bucketName"), [r#""b""#]);
+    }
+
+    #[test]
+    fn what_is_no_path_is_refused() {
+        for bad in ["", ".", "a.", ".a", "a..b"] {
+            assert!(
+                Path::parse(bad).unwrap_err().contains("segment is empty"),
+                "{bad}"
+            );
+        }
+        assert!(Path::parse(&"a.".repeat(32)).is_err());
+        assert!(Path::parse(&vec!["a"; 33].join(".")).is_err());
+        assert!(Path::parse(&vec!["a"; 32].join(".")).is_ok());
     }
 }

@@ -1,0 +1,277 @@
+//! Finding where JSON values end, without reading them.
+//!
+//! Texts are skipped 32 bytes at a time, arrays and objects 64 bytes at a time: a mask says where
+//! quotes and brackets are, another which bytes lie inside texts, and depth is a counter. So the
+//! cost follows the bytes and not what they say; nothing recurses. Inside a skipped value only
+//! quotes and brackets are looked at: whatever else is wrong in there shows when it is read.
+
+use wide::{u8x32, u8x64};
+
+/// Why a scan stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// Something else stands where JSON wants a key, a value or a separator.
+    Malformed,
+    /// The bytes end first.
+    CutOff,
+}
+
+/// Where a value, or what stands between the quotes of a key, begins and ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) start: usize,
+    pub(super) end: usize,
+}
+
+impl Span {
+    pub(super) fn of(self, bytes: &[u8]) -> &[u8] {
+        bytes.get(self.start..self.end).unwrap_or_default()
+    }
+}
+
+/// One member of an object.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Member {
+    pub(super) key: Span,
+    pub(super) key_escaped: bool,
+    pub(super) value: Span,
+}
+
+/// A walk over the members of one object or the elements of one array, in order.
+#[derive(Debug, Clone)]
+pub(super) struct Walk<'b> {
+    bytes: &'b [u8],
+    at: usize,
+    begun: bool,
+}
+
+impl<'b> Walk<'b> {
+    /// Begins behind the bracket `open`, which must come first but for white space.
+    pub(super) fn behind(open: u8, bytes: &'b [u8], at: usize) -> Result<Walk<'b>, Fault> {
+        let mut walk = Walk {
+            bytes,
+            at,
+            begun: false,
+        };
+        if walk.peek()? != open {
+            return Err(Fault::Malformed);
+        }
+        walk.at += 1;
+        Ok(walk)
+    }
+
+    /// The next member; none behind the last.
+    #[inline]
+    pub(super) fn member(&mut self) -> Result<Option<Member>, Fault> {
+        if self.at_end(b'}')? {
+            return Ok(None);
+        }
+        if self.peek()? != b'"' {
+            return Err(Fault::Malformed);
+        }
+        let start = self.at + 1;
+        let (end, key_escaped) = text_end(self.bytes, start)?;
+        self.at = end + 1;
+        if self.peek()? != b':' {
+            return Err(Fault::Malformed);
+        }
+        self.at += 1;
+        Ok(Some(Member {
+            key: Span { start, end },
+            key_escaped,
+            value: self.value()?,
+        }))
+    }
+
+    /// The next element; none behind the last.
+    pub(super) fn element(&mut self) -> Result<Option<Span>, Fault> {
+        if self.at_end(b']')? {
+            return Ok(None);
+        }
+        self.value().map(Some)
+    }
+
+    /// How far the walk is.
+    pub(super) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Steps over what separates two entries, or over the closing bracket.
+    #[inline]
+    fn at_end(&mut self, close: u8) -> Result<bool, Fault> {
+        let next = self.peek()?;
+        if next == close {
+            self.at += 1;
+            return Ok(true);
+        }
+        if self.begun {
+            if next != b',' {
+                return Err(Fault::Malformed);
+            }
+            self.at += 1;
+        }
+        self.begun = true;
+        Ok(false)
+    }
+
+    #[inline]
+    fn value(&mut self) -> Result<Span, Fault> {
+        let first = self.peek()?;
+        let start = self.at;
+        self.at = match first {
+            b'"' => text_end(self.bytes, start + 1)?.0 + 1,
+            b'{' | b'[' => container_end(self.bytes, start)?,
+            _ => scalar_end(self.bytes, start)?,
+        };
+        let end = self.at;
+        Ok(Span { start, end })
+    }
+
+    /// The next byte that is not white space.
+    #[inline]
+    fn peek(&mut self) -> Result<u8, Fault> {
+        loop {
+            match self.bytes.get(self.at) {
+                Some(b' ' | b'\n' | b'\r' | b'\t') => self.at += 1,
+                Some(&byte) => return Ok(byte),
+                None => return Err(Fault::CutOff),
+            }
+        }
+    }
+}
+
+/// Where the quote is that ends the text begun before `at`, and whether escapes stand in between.
+#[inline]
+fn text_end(bytes: &[u8], mut at: usize) -> Result<(usize, bool), Fault> {
+    let mut escaped = false;
+    loop {
+        let stop = match bytes.get(at..).and_then(<[u8]>::first_chunk::<32>) {
+            Some(window) => {
+                let window = u8x32::new(*window);
+                let quotes = window.simd_eq(u8x32::splat(b'"'));
+                let stops = quotes | window.simd_eq(u8x32::splat(b'\\'));
+                let mask = stops.to_bitmask();
+                if mask == 0 {
+                    at += 32;
+                    continue;
+                }
+                at + mask.trailing_zeros() as usize
+            }
+            None => {
+                let rest = bytes.get(at..).unwrap_or_default();
+                let stop = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'));
+                at + stop.ok_or(Fault::CutOff)?
+            }
+        };
+        if bytes.get(stop) == Some(&b'"') {
+            return Ok((stop, escaped));
+        }
+        escaped = true;
+        at = stop + 2;
+    }
+}
+
+/// Behind the number, `true`, `false`, `null` or bare word that begins at `start`.
+fn scalar_end(bytes: &[u8], start: usize) -> Result<usize, Fault> {
+    let rest = bytes.get(start..).unwrap_or_default();
+    let stops = |byte: &u8| {
+        matches!(
+            byte,
+            b',' | b'}' | b']' | b':' | b'"' | b'{' | b'[' | b' ' | b'\n' | b'\r' | b'\t'
+        )
+    };
+    match rest.iter().position(stops) {
+        Some(0) => Err(Fault::Malformed),
+        Some(length) => Ok(start + length),
+        None => Err(Fault::CutOff),
+    }
+}
+
+/// Behind the bracket that closes the one at `start`.
+fn container_end(bytes: &[u8], start: usize) -> Result<usize, Fault> {
+    let (blocks, tail) = bytes.get(start..).unwrap_or_default().as_chunks::<64>();
+    let mut nesting = Nesting::default();
+    for (place, block) in blocks.iter().enumerate() {
+        if let Some(end) = nesting.closes_in(block) {
+            return Ok(start + place * 64 + end);
+        }
+    }
+    let mut last = [b' '; 64];
+    for (to, from) in last.iter_mut().zip(tail) {
+        *to = *from;
+    }
+    let end = nesting.closes_in(&last).ok_or(Fault::CutOff)?;
+    Ok(start + blocks.len() * 64 + end)
+}
+
+/// What one 64-byte block must know of those before it.
+#[derive(Default)]
+struct Nesting {
+    depth: u32,
+    /// All ones inside a text, else zero.
+    in_text: u64,
+    /// One when the first byte is escaped by the last of the block before.
+    escape_carry: u64,
+}
+
+impl Nesting {
+    /// How many bytes of the block there are up to and with the bracket that closes the outermost,
+    /// if it is in here.
+    #[inline]
+    fn closes_in(&mut self, block: &[u8; 64]) -> Option<usize> {
+        let block = u8x64::new(*block);
+        let has = |byte: u8| block.simd_eq(u8x64::splat(byte)).to_bitmask();
+        let quotes = has(b'"') & !self.escaped(has(b'\\'));
+        // Bit 5 is all in which `[` differs from `{`, and `]` from `}`.
+        let folded = block | u8x64::splat(0x20);
+        let has = |byte: u8| folded.simd_eq(u8x64::splat(byte)).to_bitmask();
+        let texts = prefix_xor(quotes) ^ self.in_text;
+        self.in_text = 0_u64.wrapping_sub(texts >> 63);
+        let opens = has(b'{') & !texts;
+        let closes = has(b'}') & !texts;
+        if closes.count_ones() >= self.depth {
+            let mut depth = self.depth;
+            let mut brackets = opens | closes;
+            while brackets != 0 {
+                let place = brackets.trailing_zeros();
+                brackets &= brackets - 1;
+                if opens >> place & 1 == 1 {
+                    depth += 1;
+                } else if depth <= 1 {
+                    return Some(place as usize + 1);
+                } else {
+                    depth -= 1;
+                }
+            }
+        }
+        // Cannot fall below zero: more closing than open brackets returned above.
+        self.depth = self.depth + opens.count_ones() - closes.count_ones();
+        None
+    }
+
+    /// Which bytes are escaped: those behind an odd run of backslashes. Adding the odd-placed run
+    /// starts to the runs carries each run to its end, where parity shows (Langdale and Lemire,
+    /// "Parsing Gigabytes of JSON per Second", section 3.1.1).
+    #[inline]
+    fn escaped(&mut self, backslashes: u64) -> u64 {
+        const EVEN: u64 = 0x5555_5555_5555_5555;
+        if backslashes == 0 {
+            return std::mem::take(&mut self.escape_carry);
+        }
+        let escaping = backslashes & !self.escape_carry;
+        let behind = escaping << 1 | self.escape_carry;
+        let odd_starts = escaping & !EVEN & !behind;
+        let (run_ends, carry) = odd_starts.overflowing_add(escaping);
+        self.escape_carry = u64::from(carry);
+        (EVEN ^ run_ends << 1) & behind
+    }
+}
+
+/// Bit n is the parity of the bits up to n: one from each opening quote up to its closing one.
+#[inline]
+fn prefix_xor(mut bits: u64) -> u64 {
+    for shift in [1, 2, 4, 8, 16, 32] {
+        bits ^= bits << shift;
+    }
+    bits
+}
