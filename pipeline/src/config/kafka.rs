@@ -1,0 +1,145 @@
+//! A Kafka source as configured.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::reader::{Placed, Report, Section, integer};
+use super::secret::Secret;
+
+/// Where to read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kafka {
+    /// `host:port` of brokers to begin with.
+    pub brokers: Vec<String>,
+    /// Topics.
+    pub topics: Vec<String>,
+    /// Consumer group.
+    pub group: String,
+    /// Further settings of librdkafka, by its names.
+    pub properties: BTreeMap<String, Property>,
+}
+
+/// The value of a librdkafka setting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Property {
+    /// As written.
+    Plain(String),
+    /// To be fetched.
+    Secret(Secret),
+}
+
+/// Settings that are ours to make, and what to use instead.
+const OURS: [(&str, &str); 7] = [
+    ("bootstrap.servers", "use brokers"),
+    ("metadata.broker.list", "use brokers"),
+    ("group.id", "use group"),
+    ("enable.auto.commit", "positions are committed once the ledger has them"),
+    ("enable.auto.offset.store", "positions are committed once the ledger has them"),
+    ("enable.partition.eof", "it is how the end of a partition is known"),
+    ("client.id", "it is floodmark"),
+];
+
+/// Settings that hold a secret, by what is in their name.
+const SECRET: [&str; 4] = ["password", "secret", "ssl.key.pem", "oauthbearer.config"];
+
+pub(super) fn read(section: &mut Section<'_, '_>, report: &mut Report<'_>) -> Option<Kafka> {
+    let brokers = section.texts("brokers", report);
+    if brokers.is_none() && section.get("brokers").is_none() {
+        section.missing("brokers", "write brokers = [\"host:9092\"]", report);
+    }
+    for broker in brokers.iter().flatten() {
+        let port = broker.rsplit_once(':').map(|(host, port)| (host, port.parse::<u16>()));
+        if !matches!(port, Some((host, Ok(1..))) if !host.is_empty()) {
+            let at = section.get("brokers").map_or(0, |value| value.span().start);
+            let path = section.path("brokers");
+            report.note(&path, at, format!("{broker:?}"), "must be host:port", "as in \"kafka-1:9092\"");
+        }
+    }
+    let topics = match (section.texts("topics", report), section.text("topic", report)) {
+        (Some(_), Some(_)) => {
+            let path = section.path("topic");
+            let at = section.get("topic").map_or(0, |value| value.span().start);
+            report.note(&path, at, String::new(), "stands beside topics", "keep one of the two");
+            None
+        }
+        (Some(topics), None) if topics.is_empty() => {
+            section.missing("topics", "name at least one topic", report);
+            None
+        }
+        (Some(topics), None) => Some(topics),
+        (None, Some(topic)) => Some(vec![topic.to_owned()]),
+        (None, None) => {
+            if section.get("topics").is_none() && section.get("topic").is_none() {
+                section.missing("topics", "write topics = [\"cloudtrail\"]", report);
+            }
+            None
+        }
+    };
+    let group = section.text("group", report).unwrap_or("floodmark").to_owned();
+    let mut properties = BTreeMap::new();
+    if let Some(table) = section.table("properties", report) {
+        for (name, value) in table.entries() {
+            if let Some(property) = property(&table.path(name), name, value, report) {
+                properties.insert(name.to_owned(), property);
+            }
+        }
+    }
+    Some(Kafka {
+        brokers: brokers?,
+        topics: topics?,
+        group,
+        properties,
+    })
+}
+
+fn property(
+    path: &str,
+    name: &str,
+    value: Placed<'_, '_>,
+    report: &mut Report<'_>,
+) -> Option<Property> {
+    if let Some((_, instead)) = OURS.iter().find(|(ours, _)| *ours == name) {
+        report.note(path, value.span().start, String::new(), "is not yours to set", instead);
+        return None;
+    }
+    let found = value.get_ref();
+    if found.is_table() {
+        return secret(path, value, report).map(Property::Secret);
+    }
+    if SECRET.iter().any(|part| name.contains(part)) {
+        // The value is a secret: it is not shown.
+        let fix = "write { env = \"NAME\" } or { file = \"/path\" }";
+        let at = value.span().start;
+        report.note(path, at, String::new(), "is a secret and must not stand here", fix);
+        return None;
+    }
+    let plain = found
+        .as_str()
+        .map(str::to_owned)
+        .or_else(|| integer(found).map(|number| number.to_string()))
+        .or_else(|| found.as_bool().map(|flag| flag.to_string()));
+    if plain.is_none() {
+        let fix = "names with dots want quotes: \"fetch.min.bytes\" = 1";
+        report.wrong(path, value.span(), "must be a text, a whole number, true or false", fix);
+    }
+    plain.map(Property::Plain)
+}
+
+/// `{ env = ".." }` or `{ file = ".." }`.
+fn secret(path: &str, value: Placed<'_, '_>, report: &mut Report<'_>) -> Option<Secret> {
+    let mut section = Section::new(value.get_ref().as_table()?, path, value.span().start);
+    let before = report.faults.len();
+    let env = section.text("env", report).map(str::to_owned);
+    let file = section.text("file", report).map(PathBuf::from);
+    section.end(report);
+    match (env, file) {
+        (Some(name), None) => Some(Secret::Env(name)),
+        (None, Some(path)) => Some(Secret::File(path)),
+        _ if report.faults.len() > before => None,
+        _ => {
+            let fix = "names with dots want quotes: \"fetch.min.bytes\" = 1";
+            report.wrong(path, value.span(), "must be { env = \"..\" } or { file = \"..\" }", fix);
+            None
+        }
+    }
+}

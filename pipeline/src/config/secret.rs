@@ -1,0 +1,89 @@
+//! Where a secret is, and the secret itself, which is never printed.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// Where a secret is to be found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Secret {
+    /// In this variable of the environment.
+    Env(String),
+    /// In this file; a line end after it is not part of it.
+    File(PathBuf),
+}
+
+/// A secret. It cannot be printed by accident.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Hidden(String);
+
+impl Hidden {
+    /// The secret itself, for whoever must send it.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hidden")
+    }
+}
+
+/// Why a secret cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum Unfound {
+    /// The variable is not set, or is no text.
+    #[error("environment variable {0} is not set")]
+    Env(String),
+    /// The file cannot be read.
+    #[error("secret file {}: {error}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+}
+
+impl Secret {
+    /// Fetches it; `env` looks a variable up.
+    pub fn fetch(&self, env: &dyn Fn(&str) -> Option<String>) -> Result<Hidden, Unfound> {
+        match self {
+            Secret::Env(name) => env(name)
+                .map(Hidden)
+                .ok_or_else(|| Unfound::Env(name.clone())),
+            Secret::File(path) => match std::fs::read_to_string(path) {
+                Ok(text) => Ok(Hidden(text.trim_end_matches(['\r', '\n']).to_owned())),
+                Err(error) => Err(Unfound::File {
+                    path: path.clone(),
+                    error,
+                }),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn secrets_are_fetched_and_not_printed() {
+        let env = |name: &str| (name == "SET").then(|| "hunter2".to_owned());
+        let hidden = Secret::Env("SET".into()).fetch(&env).unwrap();
+        assert_eq!((hidden.reveal(), format!("{hidden:?}")), ("hunter2", "Hidden".into()));
+        let unset = Secret::Env("UNSET".into()).fetch(&env).unwrap_err();
+        assert_eq!(unset.to_string(), "environment variable UNSET is not set");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("password");
+        std::fs::write(&path, "hunter3\r\n").unwrap();
+        let hidden = Secret::File(path.clone()).fetch(&env).unwrap();
+        assert_eq!(hidden.reveal(), "hunter3");
+        std::fs::remove_file(&path).unwrap();
+        let gone = Secret::File(path).fetch(&env).unwrap_err().to_string();
+        assert!(gone.starts_with("secret file "), "{gone}");
+    }
+}

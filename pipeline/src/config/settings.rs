@@ -1,0 +1,329 @@
+//! The settings as meant: valid by type, every default in one place.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use floodmark_detectors::rule::Environment;
+use toml::de::DeTable;
+
+use super::fault::Faults;
+use super::kafka::{self, Kafka};
+use super::reader::{Report, Section, texts};
+use crate::sink::{Format, Rotation};
+
+/// Everything that a configuration says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Where records come from; at least one.
+    pub sources: Vec<Source>,
+    /// Where alerts go; standard output if none is named.
+    pub sinks: Vec<Sink>,
+    /// The engine.
+    pub engine: Engine,
+    /// The rules.
+    pub rules: Rules,
+    /// Lists that rules name as `%list%`.
+    pub environment: Environment,
+}
+
+/// `[[source]]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Its name in logs and metrics.
+    pub name: String,
+    /// What it reads.
+    pub kind: SourceKind,
+}
+
+/// What a source reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SourceKind {
+    /// Files and folders.
+    File {
+        /// At least one.
+        paths: Vec<PathBuf>,
+    },
+    /// Standard input.
+    Stdin,
+    /// Topics of Kafka.
+    Kafka(Kafka),
+}
+
+/// `[[sink]]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sink {
+    /// Its name in logs, metrics and the ledger.
+    pub name: String,
+    /// How alerts are written.
+    pub format: Format,
+    /// Where to.
+    pub kind: SinkKind,
+}
+
+/// Where a sink writes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SinkKind {
+    /// Standard output.
+    Stdout,
+    /// A file.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// When it is put aside, if ever.
+        rotation: Option<Rotation>,
+    },
+}
+
+/// `[engine]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Engine {
+    /// How much later than newer ones a record may come, seconds.
+    pub lateness_secs: i64,
+    /// Worker threads; `None` for as many as the machine has cores.
+    pub workers: Option<NonZeroUsize>,
+    /// Samples of a burst that are counted exactly.
+    pub samples_max: usize,
+    /// Windows held at once.
+    pub windows_max: usize,
+}
+
+impl Default for Engine {
+    fn default() -> Engine {
+        Engine {
+            lateness_secs: 900,
+            workers: None,
+            samples_max: 4_096,
+            windows_max: 4_000_000,
+        }
+    }
+}
+
+/// `[rules]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// Files and folders of rules of one's own.
+    pub paths: Vec<PathBuf>,
+    /// Whether the shipped pack is in force too.
+    pub shipped: bool,
+}
+
+impl Default for Rules {
+    fn default() -> Rules {
+        Rules {
+            paths: Vec::new(),
+            shipped: true,
+        }
+    }
+}
+
+impl Settings {
+    /// Reads a configuration; all its faults at once, by line. Touches nothing else.
+    pub fn parse(text: &str) -> Result<Settings, Faults> {
+        let (table, errors) = DeTable::parse_recoverable(text);
+        let mut report = Report {
+            text,
+            faults: Vec::new(),
+        };
+        for error in errors {
+            let at = error.span().map_or(0, |span| span.start);
+            let reason = format!("is no TOML: {}", error.message().replace('\n', ", "));
+            report.note("", at, String::new(), &reason, "");
+        }
+        // What could not be read as TOML would only give faults that are none.
+        let settings = if report.faults.is_empty() {
+            read(table.get_ref(), &mut report)
+        } else {
+            None
+        };
+        report.faults.sort_by_key(|fault| fault.line);
+        match settings {
+            Some(settings) if report.faults.is_empty() => Ok(settings),
+            _ => Err(Faults(report.faults)),
+        }
+    }
+}
+
+fn read(table: &DeTable<'_>, report: &mut Report<'_>) -> Option<Settings> {
+    let mut file = Section::new(table, "", 0);
+    let tables = file.tables("source", report);
+    if tables.is_empty() && file.get("source").is_none() {
+        file.missing("source", "write [[source]] and its type", report);
+    }
+    let mut names = BTreeSet::new();
+    let mut sources = Vec::new();
+    for section in tables {
+        sources.extend(source(section, &mut names, report));
+    }
+    let mut sinks = Vec::new();
+    names.clear();
+    for section in file.tables("sink", report) {
+        sinks.extend(sink(section, &mut names, report));
+    }
+    if file.get("sink").is_none() {
+        sinks.push(Sink {
+            name: "stdout".into(),
+            format: Format::default(),
+            kind: SinkKind::Stdout,
+        });
+    }
+    let engine = file.table("engine", report).map(|it| engine(it, report));
+    let rules = file.table("rules", report).map(|it| rules(it, report));
+    let environment = file.table("environment", report);
+    let environment = environment.map(|section| environment_of(&section, report));
+    file.end(report);
+    Some(Settings {
+        sources,
+        sinks,
+        engine: engine.unwrap_or_default(),
+        rules: rules.unwrap_or_default(),
+        environment: environment.unwrap_or_default(),
+    })
+}
+
+fn source(
+    mut section: Section<'_, '_>,
+    names: &mut BTreeSet<String>,
+    report: &mut Report<'_>,
+) -> Option<Source> {
+    let kinds = [("file", "file"), ("stdin", "stdin"), ("kafka", "kafka")];
+    let kind = kind(&mut section, &kinds, report)?;
+    let name = name(&mut section, kind, names, report);
+    let read = match kind {
+        "file" => {
+            let paths = section.texts("paths", report);
+            if section.get("paths").is_none() || paths.as_ref().is_some_and(Vec::is_empty) {
+                section.missing("paths", "write paths = [\"/var/log/cloudtrail\"]", report);
+            }
+            paths.map(|paths| SourceKind::File {
+                paths: paths.into_iter().map(PathBuf::from).collect(),
+            })
+        }
+        "stdin" => Some(SourceKind::Stdin),
+        _ => kafka::read(&mut section, report).map(SourceKind::Kafka),
+    };
+    section.end(report);
+    Some(Source { name, kind: read? })
+}
+
+fn sink(
+    mut section: Section<'_, '_>,
+    names: &mut BTreeSet<String>,
+    report: &mut Report<'_>,
+) -> Option<Sink> {
+    let kind = kind(&mut section, &[("stdout", "stdout"), ("file", "file")], report)?;
+    let name = name(&mut section, kind, names, report);
+    let words = [
+        ("ndjson", Format::Ndjson),
+        ("text", Format::Text { colour: false }),
+    ];
+    let format = section.word("format", &words, report).unwrap_or_default();
+    let written = if kind == "file" {
+        let path = section.text("path", report).map(PathBuf::from);
+        if section.get("path").is_none() {
+            section.missing("path", "write path = \"alerts.ndjson\"", report);
+        }
+        let bytes_max = section.number("bytes_max", 1 << 16..=1 << 50, report);
+        let files_max = section.number("files_max", 0..=10_000, report);
+        if let (Some(value), None) = (section.get("files_max"), section.get("bytes_max")) {
+            let path = section.path("files_max");
+            let reason = "counts files put aside, and none are without bytes_max";
+            report.note(&path, value.span().start, String::new(), reason, "add bytes_max");
+        }
+        path.map(|path| SinkKind::File {
+            path,
+            rotation: bytes_max.map(|bytes_max| Rotation {
+                bytes_max,
+                files_max: files_max.map_or(10, |files| u32::try_from(files).unwrap_or(u32::MAX)),
+            }),
+        })
+    } else {
+        Some(SinkKind::Stdout)
+    };
+    section.end(report);
+    Some(Sink {
+        name,
+        format,
+        kind: written?,
+    })
+}
+
+fn kind<'w>(
+    section: &mut Section<'_, '_>,
+    kinds: &[(&str, &'w str)],
+    report: &mut Report<'_>,
+) -> Option<&'w str> {
+    if section.get("type").is_none() {
+        let known: Vec<&str> = kinds.iter().map(|(kind, _)| *kind).collect();
+        section.missing("type", &format!("one of {}", known.join(", ")), report);
+    }
+    section.word("type", kinds, report)
+}
+
+/// The name given, or the type, numbered where it stands more than once.
+fn name(
+    section: &mut Section<'_, '_>,
+    kind: &str,
+    names: &mut BTreeSet<String>,
+    report: &mut Report<'_>,
+) -> String {
+    let Some(name) = section.text("name", report) else {
+        let numbered = (2..).map(|number| format!("{kind}-{number}"));
+        let name = std::iter::once(kind.to_owned())
+            .chain(numbered)
+            .find(|name| !names.contains(name))
+            .expect("there is always a further number");
+        names.insert(name.clone());
+        return name;
+    };
+    if !names.insert(name.to_owned()) {
+        let at = section.get("name").map_or(section.at(), |value| value.span().start);
+        let path = section.path("name");
+        report.note(&path, at, format!("{name:?}"), "names another one already", "choose another");
+    }
+    name.to_owned()
+}
+
+fn engine(mut section: Section<'_, '_>, report: &mut Report<'_>) -> Engine {
+    let defaults = Engine::default();
+    let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let lateness = section.duration_secs("lateness", 0..=7 * 86_400, report);
+    let workers = section.number("workers", 1..=1_024, report);
+    let samples = section.number("samples_max", 64..=1 << 20, report);
+    let windows = section.number("windows_max", 1_000..=1 << 32, report);
+    section.end(report);
+    Engine {
+        lateness_secs: lateness.unwrap_or(defaults.lateness_secs),
+        workers: workers.and_then(|workers| NonZeroUsize::new(count(workers))),
+        samples_max: samples.map_or(defaults.samples_max, count),
+        windows_max: windows.map_or(defaults.windows_max, count),
+    }
+}
+
+fn rules(mut section: Section<'_, '_>, report: &mut Report<'_>) -> Rules {
+    let paths = section.texts("paths", report).unwrap_or_default();
+    let shipped = section.flag("shipped", report).unwrap_or(true);
+    if !shipped && paths.is_empty() {
+        let fix = "name paths, or leave shipped = true";
+        section.missing("paths", fix, report);
+    }
+    section.end(report);
+    Rules {
+        paths: paths.into_iter().map(PathBuf::from).collect(),
+        shipped,
+    }
+}
+
+fn environment_of(section: &Section<'_, '_>, report: &mut Report<'_>) -> Environment {
+    let mut environment = Environment::default();
+    for (name, value) in section.entries() {
+        if let Some(list) = texts(&section.path(name), value, report) {
+            environment.lists.insert(name.to_owned(), list);
+        }
+    }
+    environment
+}
+
+#[cfg(test)]
+#[path = "settings_tests.rs"]
+mod tests;

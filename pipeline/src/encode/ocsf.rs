@@ -1,0 +1,403 @@
+//! An alert as an OCSF 1.8.0 Detection Finding (class 2004) with the `cloud` profile.
+//!
+//! The same alert gives the same bytes: keys are in alphabetical order, no clock is read, no path
+//! of this machine is in it. Who acted stands in `evidences[].actor`, because the class has no
+//! actor of its own without the `host` profile. What OCSF has no place for stands under
+//! `unmapped.floodmark`, the group-by fields with their values as the object `key`. Records are
+//! redacted ([`redact`]); where one is cut to an excerpt, `metadata.is_truncated` says so.
+//!
+//! Source: the ocsf-schema repository, tag 1.8.0, `events/findings/detection_finding.json`.
+
+use floodmark_detectors::alert::{Alert, Life};
+use floodmark_detectors::field::{Fields, Path};
+use floodmark_detectors::record::{Record, Value as Found};
+use floodmark_detectors::rule::{Level, Mode};
+use serde_json::{Map, Value, json};
+use std::ops::ControlFlow;
+
+use super::attack::attacks;
+use super::facts::{Fact, distinct, facts, unanimous};
+use super::redact;
+use super::text::{level_name, sentence};
+
+/// Version of the schema.
+pub const VERSION: &str = "1.8.0";
+
+/// Resources and observables of one finding, and values of one evidence field.
+pub const RESOURCES_MAX: usize = 32;
+/// See [`RESOURCES_MAX`].
+pub const OBSERVABLES_MAX: usize = 64;
+/// See [`RESOURCES_MAX`].
+pub const VALUES_MAX: usize = 16;
+
+/// From where an alert is seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum View {
+    /// A replay, which knows the whole: the burst is created once, at its last sample.
+    Final,
+    /// As it happens: created, updated and closed, at the time of saying so.
+    Life {
+        /// Wall clock, ms since the Unix epoch.
+        now_ms: i64,
+    },
+}
+
+/// The finding.
+#[must_use]
+pub fn ocsf(alert: &Alert, view: View) -> Value {
+    let facts = facts(alert);
+    let last_ms = ms(alert.last.0);
+    let (activity, sequence, now_ms) = match view {
+        View::Final => (1, 1, last_ms),
+        View::Life { now_ms } => (activity(alert.life), alert.revision, now_ms),
+    };
+    let mut finding = json!({
+        "activity_id": activity,
+        "category_uid": 2,
+        "class_uid": 2004,
+        "cloud": cloud(&facts),
+        "count": alert.count,
+        "duration": last_ms.saturating_sub(ms(alert.first.0)),
+        "end_time": last_ms,
+        "finding_info": finding_info(alert, activity, now_ms),
+        "is_alert": activity != 3,
+        "message": format!("{}: {}", redact::printable(&alert.rule.title), sentence(alert, &facts)),
+        "metadata": metadata(alert, sequence, &facts),
+        "severity_id": severity(alert.level),
+        "start_time": ms(alert.first.0),
+        "status_id": if activity == 3 { 4 } else { 1 },
+        "time": now_ms,
+        "timezone_offset": 0,
+        "type_uid": 200_400 + activity,
+        "unmapped": {"floodmark": floodmark(alert, view)},
+    });
+    let evidences: Vec<Value> = facts.iter().map(evidence).collect();
+    set_list(&mut finding, "observables", observables(&evidences));
+    set_list(&mut finding, "evidences", evidences);
+    set_list(&mut finding, "resources", resources(&facts));
+    finding
+}
+
+fn ms(seconds: i64) -> i64 {
+    seconds.saturating_mul(1_000)
+}
+
+fn activity(life: Life) -> i64 {
+    match life {
+        Life::Open => 1,
+        Life::Update => 2,
+        Life::Closed | Life::Merged(_) | Life::Superseded => 3,
+    }
+}
+
+fn severity(level: Level) -> i64 {
+    match level {
+        Level::Informational => 1,
+        Level::Low => 2,
+        Level::Medium => 3,
+        Level::High => 4,
+        Level::Critical => 5,
+    }
+}
+
+fn metadata(alert: &Alert, sequence: u32, facts: &[Fact]) -> Value {
+    let mut metadata = json!({
+        "product": {
+            "name": "Floodmark",
+            "vendor_name": "Floodmark",
+            "version": env!("CARGO_PKG_VERSION"),
+        },
+        "profiles": ["cloud"],
+        "sequence": sequence,
+        "uid": format!("{}:{sequence}", alert.id),
+        "version": VERSION,
+    });
+    let cut = facts.iter().filter(|fact| fact.redacted.is_excerpt);
+    let cut_bytes: usize = cut.map(|fact| fact.bytes).sum();
+    if cut_bytes > 0 {
+        metadata["is_truncated"] = true.into();
+        metadata["untruncated_size"] = cut_bytes.div_ceil(1_024).into();
+    }
+    metadata
+}
+
+fn cloud(facts: &[Fact]) -> Value {
+    let mut cloud = json!({"provider": "AWS"});
+    if let Some(region) = unanimous(facts, |fact| fact.text("/awsRegion")) {
+        cloud["region"] = region.into();
+    }
+    if let Some(account) = unanimous(facts, Fact::account) {
+        cloud["account"] = json!({"type_id": 10, "uid": account});
+    }
+    cloud
+}
+
+fn finding_info(alert: &Alert, activity: i64, now_ms: i64) -> Value {
+    let card = &alert.rule;
+    let mut info = json!({
+        "analytic": {"name": card.title, "type_id": 1, "uid": card.id},
+        "data_sources": ["AWS CloudTrail"],
+        "first_seen_time": ms(alert.first.0),
+        "last_seen_time": ms(alert.last.0),
+        "title": card.title,
+        "uid": alert.id.to_string(),
+    });
+    let moment = if activity == 1 { "created_time" } else { "modified_time" };
+    info[moment] = now_ms.into();
+    if !card.description.is_empty() {
+        info["desc"] = card.description.as_str().into();
+    }
+    set_list(&mut info, "attacks", attacks(&card.tags));
+    info
+}
+
+fn evidence(fact: &Fact) -> Value {
+    let mut evidence = json!({"data": fact.redacted.data});
+    if let Some(uid) = fact.text("/eventID") {
+        evidence["uid"] = uid.into();
+    }
+    if let Some(operation) = fact.text("/eventName") {
+        let mut api = json!({"operation": operation});
+        if let Some(service) = fact.text("/eventSource") {
+            api["service"] = json!({"name": service});
+        }
+        if let Some(request) = fact.text("/requestID").or_else(|| fact.text("/eventID")) {
+            api["request"] = json!({"uid": request});
+        }
+        if let Some(error) = fact.text("/errorCode") {
+            api["response"] = json!({"error": error});
+            if let Some(message) = fact.text("/errorMessage") {
+                api["response"]["error_message"] = message.into();
+            }
+        }
+        evidence["api"] = api;
+    }
+    set_object(&mut evidence, "actor", actor(fact));
+    let mut from = Map::new();
+    match (fact.ip(), fact.text("/sourceIPAddress")) {
+        (Some(ip), _) => put(&mut from, "ip", Some(&ip.to_string())),
+        (None, service) => put(&mut from, "svc_name", service),
+    }
+    set_object(&mut evidence, "src_endpoint", from);
+    let mut request = Map::new();
+    put(&mut request, "user_agent", fact.text("/userAgent"));
+    set_object(&mut evidence, "http_request", request);
+    evidence
+}
+
+fn actor(fact: &Fact) -> Map<String, Value> {
+    let mut user = Map::new();
+    put(&mut user, "name", fact.actor());
+    put(&mut user, "type", fact.text("/userIdentity/type"));
+    put(&mut user, "uid_alt", fact.text("/userIdentity/arn"));
+    put(&mut user, "credential_uid", fact.text("/userIdentity/accessKeyId"));
+    let uid = fact.text("/userIdentity/principalId");
+    put(&mut user, "uid", uid.or_else(|| fact.text("/userIdentity/arn")));
+    if let Some(account) = fact.text("/userIdentity/accountId") {
+        user.insert("account".into(), json!({"type_id": 10, "uid": account}));
+    }
+    // OCSF's user wants one of these; a type alone says nothing.
+    if !["name", "uid", "account"].iter().any(|key| user.contains_key(*key)) {
+        user.clear();
+    }
+    let mut session = Map::new();
+    let issuer = fact.text("/userIdentity/sessionContext/sessionIssuer/arn");
+    put(&mut session, "issuer", issuer);
+    let mfa = fact.at("/userIdentity/sessionContext/attributes/mfaAuthenticated");
+    match mfa.map(|mfa| mfa.as_str().unwrap_or(if mfa == true { "true" } else { "" })) {
+        Some("true") => session.insert("is_mfa".into(), true.into()),
+        Some("false") => session.insert("is_mfa".into(), false.into()),
+        _ => None,
+    };
+    let mut actor = Map::new();
+    put(&mut actor, "app_name", fact.text("/userIdentity/invokedBy"));
+    for (name, part) in [("user", user), ("session", session)] {
+        if !part.is_empty() {
+            actor.insert(name.into(), Value::Object(part));
+        }
+    }
+    actor
+}
+
+/// What the records say they touched, and the ARNs that answers and requests name.
+fn resources(facts: &[Fact]) -> Vec<Value> {
+    let mut found: Vec<Value> = Vec::new();
+    let mut add = |uid: &str, kind: Option<&str>, account: Option<&str>| {
+        if found.len() == RESOURCES_MAX || found.iter().any(|resource| resource["uid"] == uid) {
+            return;
+        }
+        let mut resource = json!({"role_id": 1, "uid": uid});
+        if let Some(kind) = kind {
+            resource["type"] = kind.into();
+        }
+        if let Some(account) = account {
+            resource["owner"] = json!({"account": {"type_id": 10, "uid": account}});
+        }
+        found.push(resource);
+    };
+    for fact in facts {
+        let named = fact.at("/resources").and_then(Value::as_array);
+        for resource in named.into_iter().flatten() {
+            let of = |key| resource.get(key).and_then(Value::as_str);
+            if let Some(uid) = of("ARN").or_else(|| of("arn")) {
+                add(uid, of("type"), of("accountId"));
+            }
+        }
+        for place in ["/responseElements", "/requestParameters"] {
+            let members = fact.at(place).and_then(Value::as_object);
+            for (key, value) in members.into_iter().flatten() {
+                let arn = value.as_str().filter(|text| text.starts_with("arn:"));
+                // A role that a request passes on is no target of it.
+                if let Some(arn) = arn.filter(|_| !key.to_ascii_lowercase().contains("role")) {
+                    add(arn, None, None);
+                }
+            }
+        }
+    }
+    found
+}
+
+/// Scalars worth a search elsewhere: (path in an evidence, OCSF `type_id`).
+const OBSERVED: [(&str, i64); 7] = [
+    ("actor.user.account.uid", 35),
+    ("actor.user.credential_uid", 19),
+    ("actor.user.name", 4),
+    ("actor.user.uid", 31),
+    ("actor.user.uid_alt", 10),
+    ("http_request.user_agent", 16),
+    ("src_endpoint.ip", 2),
+];
+
+fn observables(evidences: &[Value]) -> Vec<Value> {
+    let mut found: Vec<Value> = Vec::new();
+    for (i, evidence) in evidences.iter().enumerate() {
+        for (path, type_id) in OBSERVED {
+            let value = path.split('.').try_fold(evidence, |at, key| at.get(key));
+            let Some(value) = value.and_then(Value::as_str) else {
+                continue;
+            };
+            let known = found
+                .iter()
+                .any(|other| other["value"] == value && other["type_id"] == type_id);
+            if !known && found.len() < OBSERVABLES_MAX {
+                let name = format!("evidences[{i}].{path}");
+                found.push(json!({"name": name, "type_id": type_id, "value": value}));
+            }
+        }
+    }
+    found
+}
+
+fn floodmark(alert: &Alert, view: View) -> Value {
+    let card = &alert.rule;
+    let (life, merged_into) = match (view, alert.life) {
+        (View::Final, _) => ("final", None),
+        (_, Life::Open) => ("open", None),
+        (_, Life::Update) => ("update", None),
+        (_, Life::Closed) => ("closed", None),
+        (_, Life::Merged(into)) => ("merged", Some(into)),
+        (_, Life::Superseded) => ("superseded", None),
+    };
+    let revision = match view {
+        View::Final => 1,
+        View::Life { .. } => alert.revision,
+    };
+    let key: Map<String, Value> = card
+        .group_by
+        .iter()
+        .zip(alert.key.iter())
+        .map(|(name, value)| (name.clone(), redact::text(value).into()))
+        .collect();
+    let mut own = json!({
+        "code": card.code,
+        "count_is_floor": alert.count_is_floor,
+        "key": key,
+        "level": level_name(alert.level),
+        "life": life,
+        "mark": card.mark,
+        "merged_into": merged_into.map(|into| into.to_string()),
+        "mode": match card.mode {
+            Mode::Alert => "alert",
+            Mode::Observe => "observe",
+            Mode::Enrich => "enrich",
+            Mode::Posture => "posture",
+        },
+        "revision": revision,
+        "timespan_secs": card.timespan_secs,
+    });
+    let values = values(alert);
+    if !values.is_empty() {
+        own["values"] = Value::Object(values);
+    }
+    own
+}
+
+/// The fields that the rule wants in its alert, each with its different values.
+fn values(alert: &Alert) -> Map<String, Value> {
+    let mut values = Map::new();
+    for name in &alert.rule.evidence {
+        let (Ok(path), false) = (
+            Path::parse(name),
+            name.split('.').any(redact::is_secret),
+        ) else {
+            continue;
+        };
+        let mut found: Vec<Value> = Vec::new();
+        for evidence in &alert.evidence {
+            let Ok(record) = Record::decode(&evidence.record) else {
+                continue;
+            };
+            let seen = Fields::of(&record).visit(&path, &mut |value| {
+                if let Some(value) = owned(value).filter(|value| !found.contains(value)) {
+                    found.push(value);
+                }
+                if found.len() < VALUES_MAX {
+                    ControlFlow::Continue(())
+                } else {
+                    ControlFlow::Break(())
+                }
+            });
+            if seen.is_break() {
+                break;
+            }
+        }
+        if !found.is_empty() {
+            values.insert(name.clone(), found.into());
+        }
+    }
+    values
+}
+
+fn owned(value: Found<'_>) -> Option<Value> {
+    match value {
+        Found::Missing | Found::Null => None,
+        Found::Bool(yes) => Some(yes.into()),
+        Found::Number(digits) => Some(
+            serde_json::from_str(&digits).unwrap_or_else(|_| Value::from(digits.into_owned())),
+        ),
+        Found::Text(text) => Some(redact::text(&text).into()),
+        Found::Array(raw) | Found::Object(raw) => Some(redact::record(raw.0).data),
+    }
+}
+
+fn put(into: &mut Map<String, Value>, key: &str, text: Option<&str>) {
+    if let Some(text) = text {
+        into.insert(key.into(), text.into());
+    }
+}
+
+fn set_object(into: &mut Value, key: &str, members: Map<String, Value>) {
+    if !members.is_empty() {
+        into[key] = Value::Object(members);
+    }
+}
+
+fn set_list(into: &mut Value, key: &str, elements: Vec<Value>) {
+    if !elements.is_empty() {
+        into[key] = Value::Array(elements);
+    }
+}
+
+#[cfg(test)]
+#[path = "ocsf_tests.rs"]
+pub(crate) mod tests;

@@ -1,0 +1,178 @@
+//! An alert as a person wants to read it in a terminal, and in one sentence.
+//!
+//! Names in it are chosen by whoever sends records, so control characters are replaced.
+
+use floodmark_detectors::alert::{Alert, Life};
+use floodmark_detectors::rule::Level;
+use floodmark_detectors::time::EventTime;
+
+use super::facts::{Fact, distinct, facts, unanimous};
+use super::redact::{printable, text};
+
+/// Operations named before the rest is only counted.
+const OPERATIONS_MAX: usize = 3;
+
+/// Two to four lines, each ended: level and title; what, by whom, from where, when; against which
+/// mark; the key.
+#[must_use]
+pub fn lines(alert: &Alert, colour: bool) -> String {
+    let facts = facts(alert);
+    let code = alert.rule.code.as_deref().map(|code| format!(" {code}"));
+    let life = match alert.life {
+        Life::Open => "",
+        Life::Update => " (goes on)",
+        Life::Closed => " (over)",
+        Life::Merged(_) => " (merged)",
+        Life::Superseded => " (undone)",
+    };
+    let level = level_name(alert.level).to_uppercase();
+    let head = format!("{level}{} {}", code.unwrap_or_default(), alert.rule.title);
+    let mut lines = if colour {
+        let paint = match alert.level {
+            Level::Critical => "1;37;41",
+            Level::High => "1;31",
+            Level::Medium => "1;33",
+            Level::Low => "1;36",
+            Level::Informational => "1",
+        };
+        format!("\x1b[{paint}m{}\x1b[0m{life}\n", printable(&head))
+    } else {
+        format!("{}{life}\n", printable(&head))
+    };
+    let from = match distinct(&facts, |fact| fact.text("/sourceIPAddress")).as_slice() {
+        [] => String::new(),
+        [one] => format!(" from {one}"),
+        [first, rest @ ..] => format!(" from {first} and {} more", rest.len()),
+    };
+    let said = format!("{}{}{from}, {}", what(alert, &facts), by(alert, &facts), span(alert));
+    lines += &format!("  {}\n", printable(&said));
+    if !alert.rule.mark.is_empty() {
+        lines += &format!("  mark: {}\n", printable(&alert.rule.mark));
+    }
+    let key = key_in_words(alert);
+    if !key.is_empty() {
+        lines += &format!("  {key}\n");
+    }
+    lines
+}
+
+/// The alert in one sentence, its title not in it.
+#[must_use]
+pub(crate) fn sentence(alert: &Alert, facts: &[Fact]) -> String {
+    let mark = match alert.rule.mark.as_str() {
+        "" => String::new(),
+        mark => format!(" (mark: {mark})"),
+    };
+    let end = match alert.life {
+        Life::Open | Life::Update => "",
+        Life::Closed => "; it is over",
+        Life::Merged(_) => "; it goes on in another alert, which it has grown together with",
+        Life::Superseded => "; a late record has undone it",
+    };
+    printable(&format!(
+        "{}{}, {}{mark}{end}",
+        what(alert, facts),
+        by(alert, facts),
+        span(alert)
+    ))
+}
+
+/// `24 CreateTrainingJob calls`.
+fn what(alert: &Alert, facts: &[Fact]) -> String {
+    let floor = if alert.count_is_floor { "at least " } else { "" };
+    let calls = if alert.count == 1 { "call" } else { "calls" };
+    let operations = distinct(facts, |fact| fact.text("/eventName"));
+    match operations.as_slice() {
+        [] => format!("{floor}{} {calls}", alert.count),
+        [one] => format!("{floor}{} {one} {calls}", alert.count),
+        many => {
+            let named: Vec<&str> = many.iter().take(OPERATIONS_MAX).copied().collect();
+            let more = if many.len() > OPERATIONS_MAX { ", .." } else { "" };
+            format!("{floor}{} {calls} ({}{more})", alert.count, named.join(", "))
+        }
+    }
+}
+
+/// ` by ml-dev in account 111122223333`; without evidence, the key.
+fn by(alert: &Alert, facts: &[Fact]) -> String {
+    let account = unanimous(facts, Fact::account)
+        .map(|account| format!(" in account {account}"))
+        .unwrap_or_default();
+    match distinct(facts, Fact::actor).as_slice() {
+        [] if alert.key.is_empty() => account,
+        [] => format!(" with {}{account}", key_in_words(alert)),
+        [one] => format!(" by {one}{account}"),
+        [first, rest @ ..] => format!(" by {first} and {} more{account}", rest.len()),
+    }
+}
+
+/// `floodmark.principal=arn:aws:..  awsRegion=eu-west-1`.
+fn key_in_words(alert: &Alert) -> String {
+    let parts: Vec<String> = alert
+        .rule
+        .group_by
+        .iter()
+        .zip(alert.key.iter())
+        .map(|(name, value)| printable(&text(&format!("{name}={value}"))))
+        .collect();
+    parts.join("  ")
+}
+
+/// `2026-01-31 10:00:00 to 10:03:00 UTC`, the second date only where it is another.
+fn span(alert: &Alert) -> String {
+    let (first, last) = (stamp(alert.first), stamp(alert.last));
+    if first == last {
+        return format!("{first} UTC");
+    }
+    match (first.split_once(' '), last.split_once(' ')) {
+        (Some((day, _)), Some((same, time))) if day == same => format!("{first} to {time} UTC"),
+        _ => format!("{first} to {last} UTC"),
+    }
+}
+
+fn stamp(time: EventTime) -> String {
+    time.to_string().replace('T', " ").replace('Z', "")
+}
+
+/// Sigma's word for a level.
+#[must_use]
+pub(crate) fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::Informational => "informational",
+        Level::Low => "low",
+        Level::Medium => "medium",
+        Level::High => "high",
+        Level::Critical => "critical",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encode::ocsf::tests::burst;
+
+    #[test]
+    fn a_burst_reads_well() {
+        assert_eq!(
+            lines(&burst(), false),
+            "HIGH DOS-01 SageMaker job burst\n  \
+             24 CreateTrainingJob calls by ml-dev in account 111122223333 from 198.51.100.7, \
+             2026-01-01 00:00:00 to 00:03:00 UTC\n  \
+             mark: at least 20 events in 180 s\n  \
+             floodmark.principal=arn:aws:iam::111122223333:role/ml-dev\n"
+        );
+        let painted = lines(&burst(), true);
+        assert!(painted.starts_with("\x1b[1;31mHIGH DOS-01 SageMaker job burst\x1b[0m\n"));
+    }
+
+    #[test]
+    fn names_cannot_steer_the_terminal() {
+        let mut alert = burst();
+        alert.key = vec!["a\x1b[2Jb\r\n\u{202e}c".into()].into();
+        alert.evidence.clear();
+        let lines = lines(&alert, false);
+        assert_eq!(lines.lines().count(), 4);
+        assert!(!lines.contains(['\x1b', '\r', '\u{202e}']));
+        assert!(lines.contains("24 calls with floodmark.principal=a\u{fffd}[2Jb"));
+    }
+}

@@ -1,0 +1,624 @@
+//! Text to records, one by one: where each begins and ends, and what lies between.
+//!
+//! Read are records one a line, pretty-printed over many, one after the other without separators,
+//! in an array, and in the wrapper `{"Records": [...]}` that CloudTrail writes to S3, with other
+//! members before and after the list; any of them many times over in one input. A byte order mark,
+//! blank lines, record separators (RFC 7464) and the time stamps that CloudWatch Logs puts before
+//! each line when it exports are passed over.
+//!
+//! **Nothing is lost silently and nothing stops.** What is no record becomes a [`Reject`] with
+//! place, length, reason and excerpt. Reading goes on at the next plausible record: the next line
+//! that begins with `{` no deeper indented than the broken one, or the next place that reads as the
+//! broken one's beginning did (`{"eventVersion":`), whichever comes first.
+//!
+//! **Bounds.** The buffer grows to one record and a chunk; wrappers nest to [`NESTED_MAX`]. Going
+//! back to the next plausible record reads bytes again, and an input of nothing but broken records
+//! could make that quadratic: past [`AGAIN_TIMES_MAX`] times what was read, the whole broken stretch
+//! is rejected instead. Members of a wrapper after its list are passed over unread.
+//!
+//! Whether a record's bytes are JSON is left to decoding; here only texts and brackets are told
+//! apart ([`scan`](super::scan)).
+
+use std::io::{self, Read};
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use floodmark_detectors::record::RECORD_BYTES_MAX;
+use floodmark_detectors::time::EventTime;
+use memchr::memmem;
+
+use super::inflate::{Excess, Inflate, Limits};
+use super::scan::{Scan, Scanner};
+use crate::encode::redact;
+
+/// Lists and wrappers open at once.
+pub const NESTED_MAX: usize = 16;
+
+/// Bytes of a reject that are shown.
+pub const EXCERPT_BYTES_MAX: usize = 200;
+
+/// Times the bytes read so far that broken records may make us read again.
+pub const AGAIN_TIMES_MAX: u64 = 8;
+
+/// Bytes that may be read again in any case.
+const AGAIN_GRACE_BYTES: u64 = 64 << 20;
+
+/// Bytes asked for at once.
+const CHUNK_BYTES: usize = 128 << 10;
+
+/// The buffer's greatest length, bytes.
+const BUFFER_BYTES_MAX: usize = RECORD_BYTES_MAX + 2 * CHUNK_BYTES;
+
+/// What stands next in the input.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Framed<'a> {
+    /// The bytes of one object, from `{` to `}`.
+    Record {
+        /// Place of its first byte in the text (inflated, if it was gzip).
+        offset: u64,
+        /// The object.
+        bytes: &'a [u8],
+    },
+    /// What could not be read as a record.
+    Reject(Reject),
+}
+
+/// A stretch of input that gives no record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reject {
+    /// Place of its first byte in the text (inflated, if it was gzip).
+    pub offset: u64,
+    /// Its length, bytes.
+    pub bytes: u64,
+    /// Why.
+    pub reason: Reason,
+    /// Its beginning, secrets replaced, at most [`EXCERPT_BYTES_MAX`] bytes.
+    pub excerpt: String,
+}
+
+/// Why a stretch of input gives no record.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Reason {
+    /// Longer than a record may be.
+    #[error("record longer than {RECORD_BYTES_MAX} bytes")]
+    TooLong,
+    /// The input ends first.
+    #[error("input ends before the record does")]
+    CutOff,
+    /// A text in it holds a line end, which JSON forbids: mostly a record that was cut off.
+    #[error("line ends inside a text")]
+    TextBroken,
+    /// The next record begins on a new line before it has ended.
+    #[error("next record begins before this one ends")]
+    NextBegins,
+    /// A value that is no object, or no JSON at all.
+    #[error("not a JSON object")]
+    NotAnObject,
+    /// A comma with nothing to separate.
+    #[error("stray comma")]
+    StrayComma,
+    /// The list that was begun is not closed.
+    #[error("input ends before its list does")]
+    ListCutOff,
+    /// More lists in lists than [`NESTED_MAX`].
+    #[error("lists nested deeper than {NESTED_MAX}")]
+    TooDeep,
+    /// The gzip inflates beyond its limits; what comes after is not read.
+    #[error("{0}")]
+    Excess(Excess),
+    /// The input could not be read further: a damaged gzip, a disk.
+    #[error("cannot read on: {0}")]
+    Unreadable(String),
+}
+
+/// What is open around the place being read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Open {
+    /// `[`
+    List,
+    /// `{... "Records": [`
+    Wrapper,
+}
+
+/// Reads records out of an input.
+#[derive(Debug)]
+pub struct Framer<R: Read> {
+    input: Inflate<R>,
+    buffer: Vec<u8>,
+    /// Bytes of the buffer not yet passed on.
+    start: usize,
+    end: usize,
+    /// Place of the buffer's first byte in the text.
+    offset: u64,
+    /// Place where the line begins in which we are, as far as known.
+    line: u64,
+    ended: bool,
+    fault: Option<Reason>,
+    open: Vec<Open>,
+    /// Something has come since the last comma.
+    separable: bool,
+    /// Place of a comma that nothing has followed yet.
+    comma: Option<u64>,
+    again_bytes: u64,
+}
+
+/// A step's outcome, with places in the buffer instead of borrowed bytes.
+enum Found {
+    Record(Range<usize>),
+    Reject(Reject),
+}
+
+impl<R: Read> Framer<R> {
+    /// Reads `reader`, plain or gzip.
+    pub fn new(reader: R, limits: Limits) -> Framer<R> {
+        Framer {
+            input: Inflate::new(reader, limits),
+            buffer: vec![0; CHUNK_BYTES],
+            start: 0,
+            end: 0,
+            offset: 0,
+            line: 0,
+            ended: false,
+            fault: None,
+            open: Vec::new(),
+            separable: false,
+            comma: None,
+            again_bytes: 0,
+        }
+    }
+
+    /// The next record or reject; `None` when the input has ended.
+    #[expect(clippy::should_implement_trait, reason = "it lends: no Iterator can")]
+    pub fn next(&mut self) -> Option<Framed<'_>> {
+        Some(match self.find()? {
+            Found::Record(place) => Framed::Record {
+                offset: self.offset + place.start as u64,
+                bytes: self.buffer.get(place).unwrap_or_default(),
+            },
+            Found::Reject(reject) => Framed::Reject(reject),
+        })
+    }
+
+    /// Bytes taken from the input so far, packed as they are: for progress.
+    #[must_use]
+    pub fn input_bytes(&self) -> u64 {
+        self.input.input_bytes()
+    }
+
+    fn find(&mut self) -> Option<Found> {
+        loop {
+            let Some(&byte) = self.rest().first() else {
+                if self.fill() {
+                    continue;
+                }
+                return self.at_end().map(Found::Reject);
+            };
+            let found = match byte {
+                b' ' | b'\t' | b'\r' | RECORD_SEPARATOR => {
+                    self.start += 1;
+                    None
+                }
+                b'\n' => {
+                    self.start += 1;
+                    self.line = self.place();
+                    None
+                }
+                b'{' => self.object(),
+                b'[' => self.begin(1, Open::List),
+                b']' => self.end_list(),
+                b',' => self.comma(),
+                _ if self.byte_order_mark() => {
+                    self.start += BYTE_ORDER_MARK.len();
+                    None
+                }
+                _ => self.garbage(),
+            };
+            if found.is_some() {
+                return found;
+            }
+        }
+    }
+
+    /// At a `{`: a record, a wrapper, or something broken.
+    fn object(&mut self) -> Option<Found> {
+        loop {
+            match head(self.rest()) {
+                Head::Wrapper(bytes) => return self.begin(bytes, Open::Wrapper),
+                Head::Undecided if self.rest().len() <= RECORD_BYTES_MAX && self.fill() => {}
+                Head::Undecided | Head::Record => break,
+            }
+        }
+        let mut scanner = Scanner::new(self.place() == self.line);
+        let reason = loop {
+            let rest = self.rest();
+            match scanner.scan(rest) {
+                Scan::End(bytes) => {
+                    let (object, _) = rest.split_at(bytes.min(rest.len()));
+                    if let Some(list) = records_list(object) {
+                        return self.begin(list, Open::Wrapper);
+                    }
+                    self.element();
+                    if bytes > RECORD_BYTES_MAX {
+                        return Some(self.reject(Reason::TooLong, bytes));
+                    }
+                    self.start += bytes;
+                    return Some(Found::Record(self.start - bytes..self.start));
+                }
+                Scan::TextBroken => break Reason::TextBroken,
+                Scan::NextBegins => break Reason::NextBegins,
+                Scan::More if rest.len() > RECORD_BYTES_MAX => break Reason::TooLong,
+                Scan::More if !self.fill() => break Reason::CutOff,
+                Scan::More => {}
+            }
+        };
+        if matches!(reason, Reason::TooLong | Reason::CutOff)
+            && let Some(list) = records_list(self.rest())
+        {
+            return self.begin(list, Open::Wrapper);
+        }
+        self.element();
+        Some(Found::Reject(self.go_on(reason)))
+    }
+
+    /// Goes to the next plausible record after a broken one.
+    fn go_on(&mut self, reason: Reason) -> Reject {
+        let (offset, excerpt) = (self.place(), self.excerpt());
+        let scanned = self.rest().len();
+        let indent = offset.saturating_sub(self.line);
+        let beginning = beginning(self.rest());
+        self.start += 1;
+        loop {
+            let by_line = next_line_object(self.rest(), indent);
+            let by_beginning = beginning
+                .as_ref()
+                .and_then(|begins| memmem::find(self.rest(), begins));
+            if let Some(skip) = by_line.into_iter().chain(by_beginning).min() {
+                let again = (scanned as u64).saturating_sub(self.place() + skip as u64 - offset);
+                let read = self.offset + self.end as u64;
+                if self.again_bytes + again > AGAIN_GRACE_BYTES + read * AGAIN_TIMES_MAX {
+                    self.start = self.end;
+                } else {
+                    self.again_bytes += again;
+                    let lines = self.rest().get(..skip).unwrap_or_default();
+                    if let Some(last) = memchr::memrchr(b'\n', lines) {
+                        self.line = self.place() + last as u64 + 1;
+                    }
+                    self.start += skip;
+                    if matches!(head(self.rest()), Head::Wrapper(_)) {
+                        // The break has swallowed the end of the list that it was in.
+                        self.open.clear();
+                    }
+                }
+                break;
+            }
+            // A beginning may straddle what is read next: some bytes are kept.
+            self.start = self.start.max(self.end.saturating_sub(KEPT_BYTES));
+            if !self.fill() {
+                self.start = self.end;
+                break;
+            }
+        }
+        Reject {
+            offset,
+            bytes: self.place() - offset,
+            reason,
+            excerpt,
+        }
+    }
+
+    /// Something that begins like no record, up to the end of its line or the next value.
+    fn garbage(&mut self) -> Option<Found> {
+        let (offset, excerpt) = (self.place(), self.excerpt());
+        let in_list = !self.open.is_empty();
+        let text = in_list && self.rest().first() == Some(&b'"');
+        let mut escaped = false;
+        let mut first = true;
+        let mut stamp = Vec::new();
+        loop {
+            let ends = self.rest().iter().position(|&byte| {
+                let opening = std::mem::take(&mut first);
+                if text {
+                    let closing = byte == b'"' && !escaped && !opening;
+                    escaped = byte == b'\\' && !escaped;
+                    return closing || byte == b'\n';
+                }
+                !opening
+                    && (matches!(byte, b'\n' | b'{') || in_list && matches!(byte, b',' | b']'))
+            });
+            let bytes = ends.unwrap_or(self.rest().len());
+            if stamp.len() < STAMP_BYTES_MAX {
+                stamp.extend(self.rest().iter().take(bytes.min(STAMP_BYTES_MAX)));
+            }
+            self.start += bytes;
+            if ends.is_some() || !self.fill() {
+                break;
+            }
+        }
+        if text && self.rest().first() == Some(&b'"') {
+            self.start += 1;
+        }
+        self.element();
+        let is_stamp = self.rest().first() == Some(&b'{')
+            && stamp.len() < STAMP_BYTES_MAX
+            && std::str::from_utf8(&stamp).is_ok_and(|text| EventTime::parse(text.trim()).is_some());
+        if is_stamp {
+            // What follows begins a line as far as records go.
+            self.line = self.place();
+            return None;
+        }
+        Some(Found::Reject(Reject {
+            offset,
+            bytes: self.place() - offset,
+            reason: Reason::NotAnObject,
+            excerpt,
+        }))
+    }
+
+    fn begin(&mut self, bytes: usize, open: Open) -> Option<Found> {
+        self.element();
+        self.separable = false;
+        if self.open.len() == NESTED_MAX {
+            return Some(self.reject(Reason::TooDeep, bytes));
+        }
+        self.start += bytes;
+        self.open.push(open);
+        None
+    }
+
+    /// At a `]`. After a wrapper's list the rest of the wrapper is passed over.
+    fn end_list(&mut self) -> Option<Found> {
+        if let Some(offset) = self.comma.take() {
+            return Some(Found::Reject(Reject {
+                offset,
+                bytes: 1,
+                reason: Reason::StrayComma,
+                excerpt: ",".into(),
+            }));
+        }
+        match self.open.pop() {
+            None => return self.garbage(),
+            Some(Open::List) => self.start += 1,
+            Some(Open::Wrapper) => {
+                self.start += 1;
+                let mut scanner = Scanner::inside();
+                loop {
+                    match scanner.scan(self.rest()) {
+                        Scan::End(bytes) => {
+                            self.start += bytes;
+                            break;
+                        }
+                        Scan::More => {
+                            self.start += scanner.forget();
+                            if !self.fill() {
+                                return Some(self.reject(Reason::CutOff, self.rest().len()));
+                            }
+                        }
+                        Scan::TextBroken => return Some(self.broken_tail(Reason::TextBroken)),
+                        Scan::NextBegins => return Some(self.broken_tail(Reason::NextBegins)),
+                    }
+                }
+            }
+        }
+        self.element();
+        None
+    }
+
+    /// A wrapper that breaks after its list: on to the next line.
+    fn broken_tail(&mut self, reason: Reason) -> Found {
+        let line = memchr::memchr(b'\n', self.rest()).unwrap_or(self.rest().len());
+        self.reject(reason, line)
+    }
+
+    fn comma(&mut self) -> Option<Found> {
+        let separates = !self.open.is_empty() && self.separable;
+        if !separates {
+            return Some(self.reject(Reason::StrayComma, 1));
+        }
+        self.separable = false;
+        self.comma = Some(self.place());
+        self.start += 1;
+        None
+    }
+
+    /// Something has come that a comma may follow.
+    fn element(&mut self) {
+        self.separable = true;
+        self.comma = None;
+    }
+
+    fn at_end(&mut self) -> Option<Reject> {
+        let reason = self
+            .fault
+            .take()
+            .or_else(|| (!self.open.is_empty()).then_some(Reason::ListCutOff))?;
+        if reason == Reason::ListCutOff {
+            self.open.clear();
+        }
+        Some(Reject {
+            offset: self.place(),
+            bytes: 0,
+            reason,
+            excerpt: String::new(),
+        })
+    }
+
+    fn reject(&mut self, reason: Reason, bytes: usize) -> Found {
+        let reject = Reject {
+            offset: self.place(),
+            bytes: bytes as u64,
+            reason,
+            excerpt: redact::excerpt(
+                self.rest().get(..bytes).unwrap_or_default(),
+                EXCERPT_BYTES_MAX,
+            ),
+        };
+        self.start += bytes;
+        Found::Reject(reject)
+    }
+
+    fn excerpt(&self) -> String {
+        let line = self.rest().split(|&byte| byte == b'\n').next();
+        redact::excerpt(line.unwrap_or_default(), EXCERPT_BYTES_MAX)
+    }
+
+    fn byte_order_mark(&mut self) -> bool {
+        while self.rest().len() < BYTE_ORDER_MARK.len()
+            && BYTE_ORDER_MARK.starts_with(self.rest())
+            && self.fill()
+        {}
+        let is_mark = self.rest().starts_with(BYTE_ORDER_MARK);
+        if is_mark && self.place() == self.line {
+            self.line += BYTE_ORDER_MARK.len() as u64;
+        }
+        is_mark
+    }
+
+    fn rest(&self) -> &[u8] {
+        self.buffer.get(self.start..self.end).unwrap_or_default()
+    }
+
+    fn place(&self) -> u64 {
+        self.offset + self.start as u64
+    }
+
+    /// Reads more behind what is there; false at the end of the input.
+    fn fill(&mut self) -> bool {
+        if self.ended {
+            return false;
+        }
+        if self.buffer.len() - self.end < CHUNK_BYTES / 2 {
+            self.buffer.copy_within(self.start..self.end, 0);
+            self.offset += self.start as u64;
+            self.end -= self.start;
+            self.start = 0;
+            if self.buffer.len() - self.end < CHUNK_BYTES / 2 {
+                let length = (self.buffer.len() * 2).min(BUFFER_BYTES_MAX);
+                self.buffer.resize(length, 0);
+            }
+        }
+        let room = self.buffer.get_mut(self.end..).unwrap_or_default();
+        loop {
+            match self.input.read(room) {
+                Ok(0) => self.ended = true,
+                Ok(bytes) => self.end += bytes,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    self.ended = true;
+                    self.fault = Some(reason_of(&error));
+                }
+            }
+            return !self.ended;
+        }
+    }
+}
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+const RECORD_SEPARATOR: u8 = 0x1e;
+
+/// Longest beginning looked for, bytes.
+const BEGINNING_BYTES_MAX: usize = 64;
+
+/// What is kept while looking for a beginning or an indented line, bytes.
+const KEPT_BYTES: usize = 1 << 10;
+
+/// Longest time stamp before a record, bytes.
+const STAMP_BYTES_MAX: usize = 40;
+
+fn reason_of(error: &io::Error) -> Reason {
+    match error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<Excess>())
+    {
+        Some(excess) => Reason::Excess(*excess),
+        None => Reason::Unreadable(error.to_string()),
+    }
+}
+
+enum Head {
+    /// `{"Records": [`, so many bytes.
+    Wrapper(usize),
+    Record,
+    /// It could be either.
+    Undecided,
+}
+
+/// Whether an object begins as a wrapper does.
+fn head(bytes: &[u8]) -> Head {
+    let mut at = 0;
+    for token in [&b"{"[..], b"\"Records\"", b":", b"["] {
+        let rest = bytes.get(at..).unwrap_or_default();
+        let Some(blanks) = rest.iter().position(|byte| !byte.is_ascii_whitespace()) else {
+            return Head::Undecided;
+        };
+        let rest = rest.get(blanks..).unwrap_or_default();
+        if !rest.starts_with(token) {
+            return if token.starts_with(rest) {
+                Head::Undecided
+            } else {
+                Head::Record
+            };
+        }
+        at += blanks + token.len();
+    }
+    Head::Wrapper(at)
+}
+
+/// Where the list begins in a wrapper whose first member is another one, or `None` for a record.
+fn records_list(object: &[u8]) -> Option<usize> {
+    static NAME: LazyLock<memmem::Finder<'static>> =
+        LazyLock::new(|| memmem::Finder::new(b"\"Records\""));
+    NAME.find(object)?;
+    let mut depth = 0_usize;
+    let mut at = 0;
+    while let Some(&byte) = object.get(at) {
+        match byte {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b'"' => {
+                let text = object.get(at..)?;
+                if depth == 1
+                    && let Head::Wrapper(bytes) = head(&[b"{", text.get(..KEPT_BYTES.min(text.len()))?].concat())
+                {
+                    return Some(at + bytes - 1);
+                }
+                at += 1;
+                while let Some(&byte) = object.get(at) {
+                    match byte {
+                        b'\\' => at += 1,
+                        b'"' => break,
+                        _ => {}
+                    }
+                    at += 1;
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    None
+}
+
+/// How the object begins, up to the colon after its first key.
+fn beginning(object: &[u8]) -> Option<Vec<u8>> {
+    let head = object.get(..BEGINNING_BYTES_MAX.min(object.len()))?;
+    let colon = memchr::memchr(b':', head)?;
+    let begins = head.get(..=colon)?;
+    (begins.iter().filter(|&&byte| byte == b'"').count() == 2).then(|| begins.to_vec())
+}
+
+/// Where the next line begins whose first byte is `{`, indented by at most `indent`.
+fn next_line_object(bytes: &[u8], indent: u64) -> Option<usize> {
+    memchr::memchr_iter(b'\n', bytes).find_map(|at| {
+        let line = bytes.get(at + 1..)?;
+        let blanks = line
+            .iter()
+            .take(KEPT_BYTES)
+            .position(|byte| !matches!(byte, b' ' | b'\t'))?;
+        let fits = line.get(blanks) == Some(&b'{') && blanks as u64 <= indent;
+        fits.then_some(at + 1 + blanks)
+    })
+}
+
+#[cfg(test)]
+#[path = "framing_tests.rs"]
+mod tests;
