@@ -1,10 +1,15 @@
 """Some `floodmark.*` fields, written a second time and as simply as the shipped rules need them.
 
 Only what the oracle must know of a record is here; the one definition is in `detectors/src/derive`.
-An accelerator count that is not in the table is an error, so that no sum is wrong in silence.
+What these tables do not know raises Unknown: then the oracle has no say on that record.
 """
 
 import ipaddress
+import json
+
+class Unknown(Exception):
+    """The field may have a value, and it is not known here which."""
+
 
 ACCELERATORS = {
     "ml.p4d.24xlarge": 8,
@@ -44,10 +49,12 @@ def resource(record):
     parameters = record.get("requestParameters")
     if not isinstance(parameters, dict):
         return None
+    if record.get("eventSource") != "sagemaker.amazonaws.com" or not parameters:
+        return None
     for name in RESOURCE_NAMES:
         if parameters.get(name):
             return f"{name}/{parameters[name]}"
-    return None
+    raise Unknown("resource")
 
 
 def source_class(record):
@@ -71,13 +78,15 @@ def source_network(record):
 
 
 def compute(record):
-    """(instance type, count) of the two shapes that the rules' tests use."""
+    """(instance type, count) of the two shapes that the rules' tests use; None for none at all."""
     parameters = record.get("requestParameters")
     if record.get("eventSource") != "sagemaker.amazonaws.com" or not isinstance(parameters, dict):
         return None
     config = parameters.get("resourceConfig") or parameters
-    if config.get("instanceType"):
+    if isinstance(config, dict) and isinstance(config.get("instanceType"), str):
         return config["instanceType"], config.get("instanceCount", 1)
+    if "instance" in json.dumps(parameters).lower():
+        raise Unknown("instances")
     return None
 
 
@@ -93,7 +102,12 @@ def families(record):
 
 def accelerators(record):
     asked = compute(record)
-    return asked and ACCELERATORS[asked[0]] * asked[1]
+    if not asked:
+        return None
+    kind, count = asked
+    if kind not in ACCELERATORS:
+        raise Unknown(kind)
+    return ACCELERATORS[kind] * count
 
 
 def actor(record):

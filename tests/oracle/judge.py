@@ -70,8 +70,7 @@ class Judge:
             self.times[identity] = min(time, self.times.get(identity, time))
             row = []
             for path in self.paths:
-                field = derived.FIELDS.get(path)
-                value = field(record) if field else flatten.column(record, path)
+                value = _value(record, path)
                 if value is flatten.SEVERAL:
                     self.several.setdefault(path.lower(), set()).add(identity)
                     value = None
@@ -81,7 +80,7 @@ class Judge:
             self.database.execute(f"INSERT INTO logs VALUES ({marks})", [identity, at, text, *row])
 
     def skipped(self, document):
-        """Event ids on which SQL has no say, because a field of the rule has several values."""
+        """Event ids on which SQL has no say: a field of the rule has several values, or unknown."""
         found = set()
         for path in rules.asked(document):
             found |= self.several.get(path.lower(), set())
@@ -134,6 +133,10 @@ class Judge:
                 return document
         raise KeyError(name)
 
+    def has_a_say(self, document):
+        """Whether SQL can judge a correlation, given what its rules ask of these records."""
+        return not any(self.skipped(member) for member in self._with_members(document))
+
     def _is_nested(self, document):
         return any("correlation" in self._named(n) for n in document["correlation"]["rules"])
 
@@ -145,6 +148,16 @@ class Judge:
             below = self._with_members(member) if "correlation" in member else [member]
             found.extend(m for m in below if m not in found)
         return [*found, document]
+
+
+def _value(record, path):
+    field = derived.FIELDS.get(path)
+    if field is None and path.startswith("floodmark."):
+        return flatten.SEVERAL
+    try:
+        return field(record) if field else flatten.column(record, path)
+    except derived.Unknown:
+        return flatten.SEVERAL
 
 
 def _groups(times, span):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What pySigma says about rules and records.
 
-    sigma.py RULES_DIR [--list name=a,b]... [--refused FILE] RECORDS...
+    sigma.py RULES_DIR RECORDS... [--lists FILE] [--kind KIND] [--refused FILE]
 
 RECORDS are NDJSON files, gzip or plain. Prints one line a rule, sorted, fields parted by tabs:
 
@@ -9,7 +9,8 @@ RECORDS are NDJSON files, gzip or plain. Prints one line a rule, sorted, fields 
     burst        rule id    key as JSON    first    last    count
 
 A record without an event id is called `@n`, n its place in the input from 1. A correlation over
-correlations has `-` for first and count. Rules that pySigma refuses go to --refused (else stderr).
+correlations has `-` for first and count. Rules that cannot be judged go to --refused (else stderr),
+each with the reason. --lists is a YAML file of what stands for `%name%`.
 """
 
 import argparse
@@ -21,6 +22,8 @@ import sys
 # This file is named like the package it needs: its own folder must not be searched first.
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path = [p for p in sys.path if os.path.abspath(p or ".") != HERE] + [HERE]
+
+import yaml  # noqa: E402
 
 from judge import Judge  # noqa: E402
 import rules  # noqa: E402
@@ -39,27 +42,31 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("rules_dir")
     parser.add_argument("records", nargs="+")
-    parser.add_argument("--list", action="append", default=[], metavar="NAME=A,B")
+    parser.add_argument("--lists", metavar="FILE")
+    parser.add_argument("--kind", choices=["detection", "burst"])
     parser.add_argument("--refused", metavar="FILE")
     arguments = parser.parse_args()
     lists = {}
-    for entry in arguments.list:
-        name, _, elements = entry.partition("=")
-        lists[name] = [element for element in elements.split(",") if element]
+    if arguments.lists:
+        with open(arguments.lists, encoding="utf-8") as file:
+            lists = yaml.safe_load(file)
     documents, refused = accepted(rules.documents(arguments.rules_dir), lists)
     judge = Judge(documents, read(arguments.records))
     lines = []
     for document, matched, skipped in judge.detections():
         lines.append(["detection", rules.identity(document), " ".join(matched), " ".join(skipped)])
     for document in documents:
-        if "correlation" in document:
+        if "correlation" in document and not judge.has_a_say(document):
+            refused.append([rules.identity(document), "", "records on which SQL has no say"])
+        elif "correlation" in document:
             for key, first, last, count in judge.bursts(document):
                 shown = ["-" if v is None else str(v) for v in (first, last, count)]
                 lines.append(
                     ["burst", rules.identity(document), json.dumps(key, sort_keys=True), *shown]
                 )
     for line in sorted(lines):
-        print("\t".join(line))
+        if arguments.kind in (None, line[0]):
+            print("\t".join(line))
     out = open(arguments.refused, "w", encoding="utf-8") if arguments.refused else sys.stderr
     for line in refused:
         print("\t".join(line), file=out)
