@@ -51,6 +51,8 @@ def resource(record):
         return None
     if record.get("eventSource") != "sagemaker.amazonaws.com" or not parameters:
         return None
+    if parameters.get("domainId") and parameters.get("userProfileName"):
+        return f"{parameters['domainId']}/{parameters['userProfileName']}"
     for name in RESOURCE_NAMES:
         if parameters.get(name):
             return f"{name}/{parameters[name]}"
