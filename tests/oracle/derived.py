@@ -1,0 +1,130 @@
+"""Some `floodmark.*` fields, written a second time and as simply as the shipped rules need them.
+
+Only what the oracle must know of a record is here; the one definition is in `detectors/src/derive`.
+What these tables do not know raises Unknown: then the oracle has no say on that record.
+"""
+
+import ipaddress
+import json
+
+class Unknown(Exception):
+    """The field may have a value, and it is not known here which."""
+
+
+ACCELERATORS = {
+    "ml.p4d.24xlarge": 8,
+    "ml.p3.16xlarge": 8,
+    "ml.g5.48xlarge": 8,
+    "ml.g4dn.xlarge": 1,
+    "ml.m5.xlarge": 0,
+    "ml.c5.xlarge": 0,
+}
+
+RESOURCE_NAMES = [
+    "trainingJobName", "processingJobName", "transformJobName", "modelName", "endpointName",
+    "endpointConfigName", "modelPackageName", "modelPackageGroupName", "featureGroupName",
+    "pipelineName", "notebookInstanceName", "clusterName", "domainId",
+]
+
+
+def account(record):
+    return record.get("recipientAccountId") or (record.get("userIdentity") or {}).get("accountId")
+
+
+def principal(record):
+    """The role of a session, else the user, else the service."""
+    identity = record.get("userIdentity") or {}
+    issuer = (identity.get("sessionContext") or {}).get("sessionIssuer") or {}
+    arn = identity.get("arn")
+    if issuer.get("arn"):
+        return issuer["arn"]
+    if arn and ":assumed-role/" in arn:
+        parts = arn.split(":")
+        names = parts[5].split("/")
+        return f"arn:aws:iam::{parts[4]}:role/{names[1]}"
+    return arn or identity.get("principalId") or identity.get("invokedBy")
+
+
+def resource(record):
+    parameters = record.get("requestParameters")
+    if not isinstance(parameters, dict):
+        return None
+    if record.get("eventSource") != "sagemaker.amazonaws.com" or not parameters:
+        return None
+    if parameters.get("domainId") and parameters.get("userProfileName"):
+        return f"{parameters['domainId']}/{parameters['userProfileName']}"
+    for name in RESOURCE_NAMES:
+        if parameters.get(name):
+            return f"{name}/{parameters[name]}"
+    raise Unknown("resource")
+
+
+def source_class(record):
+    try:
+        address = ipaddress.ip_address(record.get("sourceIPAddress") or "")
+    except ValueError:
+        return "service"
+    # Networks for documentation are nobody's, but they are not private ways out either.
+    return "private" if address in ipaddress.ip_network("10.0.0.0/8") \
+        or address in ipaddress.ip_network("172.16.0.0/12") \
+        or address in ipaddress.ip_network("192.168.0.0/16") else "public"
+
+
+def source_network(record):
+    try:
+        address = ipaddress.ip_address(record.get("sourceIPAddress") or "")
+    except ValueError:
+        return None
+    bits = 24 if address.version == 4 else 48
+    return str(ipaddress.ip_network(f"{address}/{bits}", strict=False))
+
+
+def compute(record):
+    """(instance type, count) of the two shapes that the rules' tests use; None for none at all."""
+    parameters = record.get("requestParameters")
+    if record.get("eventSource") != "sagemaker.amazonaws.com" or not isinstance(parameters, dict):
+        return None
+    config = parameters.get("resourceConfig") or parameters
+    if isinstance(config, dict) and isinstance(config.get("instanceType"), str):
+        return config["instanceType"], config.get("instanceCount", 1)
+    if "instance" in json.dumps(parameters).lower():
+        raise Unknown("instances")
+    return None
+
+
+def instance_types(record):
+    asked = compute(record)
+    return asked and asked[0]
+
+
+def families(record):
+    asked = compute(record)
+    return asked and asked[0].split(".")[1]
+
+
+def accelerators(record):
+    asked = compute(record)
+    if not asked:
+        return None
+    kind, count = asked
+    if kind not in ACCELERATORS:
+        raise Unknown(kind)
+    return ACCELERATORS[kind] * count
+
+
+def actor(record):
+    identity = record.get("userIdentity") or {}
+    return (identity.get("arn") or "").rsplit("/", 1)[-1] or None
+
+
+FIELDS = {
+    "floodmark.account": account,
+    "floodmark.principal": principal,
+    "floodmark.actor": actor,
+    "floodmark.resource": resource,
+    "floodmark.source_class": source_class,
+    "floodmark.source_network": source_network,
+    "floodmark.instance_types": instance_types,
+    "floodmark.families": families,
+    "floodmark.accelerators": accelerators,
+}
