@@ -1,7 +1,11 @@
 //! Floodmark: a streaming burst detector for AWS CloudTrail.
 
+pub mod clock;
 pub mod config;
 pub mod encode;
+pub mod flow;
+pub mod open;
+pub mod progress;
 pub mod replay;
 pub mod sink;
 pub mod source;

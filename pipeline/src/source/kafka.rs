@@ -95,11 +95,11 @@ impl Kafka {
     fn gather(&mut self, wait: Duration) -> Result<(), SourceError> {
         let mut wait = wait;
         for _ in 0..GATHER_MAX {
-            let (topic, partition, offset, sent_ms, ended);
+            let (topic, partition, offset, sent_ms);
             match self.consumer.poll(wait) {
                 None => break,
                 Some(Ok(message)) => {
-                    (topic, partition, ended) = (message.topic().to_owned(), message.partition(), false);
+                    (topic, partition) = (message.topic().to_owned(), message.partition());
                     (offset, sent_ms) = (message.offset(), message.timestamp().to_millis());
                     let known = self.inputs.get(&(topic.clone(), partition)).copied();
                     let input = match known {

@@ -1,7 +1,9 @@
 //! Where records come from. Each source hands on whole records' bytes, or says what it could not
 //! read; nothing is lost silently and nothing stops.
 
+pub mod batch;
 pub mod files;
 pub mod framing;
 pub mod inflate;
+pub mod kafka;
 mod scan;
