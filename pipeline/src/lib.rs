@@ -1,1 +1,3 @@
 //! Floodmark: a streaming burst detector for AWS CloudTrail.
+
+pub mod generate;
