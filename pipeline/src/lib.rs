@@ -4,6 +4,7 @@ pub mod clock;
 pub mod config;
 pub mod encode;
 pub mod flow;
+pub mod generate;
 pub mod open;
 pub mod progress;
 pub mod replay;
