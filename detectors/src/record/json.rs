@@ -157,6 +157,7 @@ fn left_out(raw: Raw<'_>) -> Json {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::super::scan::Span;
     use super::*;
 
     fn tree(json: &str, depth_max: usize, values_max: usize) -> Json {
@@ -164,7 +165,12 @@ mod tests {
             depth_max,
             values_max,
         };
-        Value::read(json.as_bytes()).to_json(limits).unwrap()
+        let span = Span {
+            start: 0,
+            end: json.len(),
+            escaped: false,
+        };
+        Value::read(json.as_bytes(), span).to_json(limits).unwrap()
     }
 
     #[test]

@@ -148,7 +148,7 @@ impl<'b> Record<'b> {
     /// A top-level member; [`Value::Missing`] where there is none.
     #[must_use]
     pub fn value(&self, key: Key) -> Value<'b> {
-        Value::read(self.members.span(key).of(self.bytes))
+        Value::read(self.bytes, self.members.span(key))
     }
 
     /// A top-level member as a text, see [`Value::into_text`].
