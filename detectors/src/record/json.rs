@@ -165,11 +165,7 @@ mod tests {
             depth_max,
             values_max,
         };
-        let span = Span {
-            start: 0,
-            end: json.len(),
-            escaped: false,
-        };
+        let span = Span::new(0, json.len(), false);
         Value::read(json.as_bytes(), span).to_json(limits).unwrap()
     }
 

@@ -13,21 +13,11 @@ pub(super) struct Members {
     pub(super) start: usize,
     /// Whether there are keys that are no [`Key`] letter for letter.
     pub(super) has_others: bool,
-    spans: [ShortSpan; Key::ALL.len()],
+    spans: [Span; Key::ALL.len()],
     /// Members known so far only by a key in another letter case, a bit each.
     loose: u64,
 }
 
-/// A span within the longest record; empty where there is no such member.
-#[derive(Debug, Clone, Copy, Default)]
-struct ShortSpan {
-    start: u32,
-    /// With [`ESCAPED`] on top.
-    end: u32,
-}
-
-const ESCAPED: u32 = 1 << 31;
-const _: () = assert!(super::RECORD_BYTES_MAX < ESCAPED as usize);
 const _: () = assert!(Key::ALL.len() <= u64::BITS as usize);
 
 impl Members {
@@ -44,7 +34,7 @@ impl Members {
         let mut members = Members {
             start,
             has_others: false,
-            spans: [ShortSpan::default(); Key::ALL.len()],
+            spans: [Span::default(); Key::ALL.len()],
             loose: 0,
         };
         let mut walk = Walk::behind(b'{', bytes, start)?;
@@ -67,27 +57,20 @@ impl Members {
         Ok(members)
     }
 
+    #[inline]
     pub(super) fn span(&self, key: Key) -> Span {
-        let span = self.spans[key as usize];
-        Span {
-            start: span.start as usize,
-            end: (span.end & !ESCAPED) as usize,
-            escaped: span.end & ESCAPED != 0,
-        }
+        self.spans[key as usize]
     }
 
     /// Keeps a member under its own name: the last one counts.
     #[inline]
     fn keep(&mut self, key: Key, value: Span, oddities: &mut Oddities) -> Option<Key> {
         let bit = 1 << key as u32;
-        if self.spans[key as usize].end != 0 && self.loose & bit == 0 {
+        if self.span(key) != Span::default() && self.loose & bit == 0 {
             oddities.add(Oddity::DuplicateKey);
         }
         self.loose &= !bit;
-        self.spans[key as usize] = ShortSpan {
-            start: value.start as u32,
-            end: value.end as u32 | if value.escaped { ESCAPED } else { 0 },
-        };
+        self.spans[key as usize] = value;
         Some(key)
     }
 
@@ -103,7 +86,7 @@ impl Members {
         }
         let key = Key::named_loosely(read.as_bytes())?;
         let bit = 1 << key as u32;
-        if self.spans[key as usize].end != 0 && self.loose & bit == 0 {
+        if self.span(key) != Span::default() && self.loose & bit == 0 {
             return None;
         }
         self.keep(key, value, oddities);

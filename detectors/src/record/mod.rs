@@ -88,7 +88,7 @@ impl<'b> Record<'b> {
         }
         let mut oddities = Oddities::default();
         let members = Members::scan(bytes, &mut oddities)?;
-        if !bytes.is_ascii() && std::str::from_utf8(bytes).is_err() {
+        if !scan::is_ascii(bytes) && std::str::from_utf8(bytes).is_err() {
             oddities.add(Oddity::InvalidUtf8);
         }
         let mut record = Record {

@@ -16,18 +16,41 @@ pub(super) enum Fault {
     CutOff,
 }
 
-/// Where a value, or what stands between the quotes of a key, begins and ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Where a value, or what stands between the quotes of a key, begins and ends: 8 bytes, since a
+/// record keeps one for each key it may have. Empty where there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Span {
-    pub(super) start: usize,
-    pub(super) end: usize,
-    /// Whether it is a text with backslashes in it.
-    pub(super) escaped: bool,
+    start: u32,
+    /// With [`Span::ESCAPED`] on top.
+    end: u32,
 }
 
 impl Span {
+    /// Set in a text that has backslashes.
+    const ESCAPED: u32 = 1 << 31;
+    /// More bytes than this are not walked; a record has far fewer.
+    const BYTES_MAX: usize = (Span::ESCAPED - 1) as usize;
+
+    #[inline]
+    pub(super) fn new(start: usize, end: usize, escaped: bool) -> Span {
+        debug_assert!(end <= Span::BYTES_MAX, "longer bytes are not walked");
+        Span {
+            start: start as u32,
+            end: end as u32 | u32::from(escaped) << 31,
+        }
+    }
+
+    #[inline]
     pub(super) fn of(self, bytes: &[u8]) -> &[u8] {
-        bytes.get(self.start..self.end).unwrap_or_default()
+        let end = self.end & !Span::ESCAPED;
+        bytes
+            .get(self.start as usize..end as usize)
+            .unwrap_or_default()
+    }
+
+    #[inline]
+    pub(super) fn is_escaped(self) -> bool {
+        self.end & Span::ESCAPED != 0
     }
 }
 
@@ -54,15 +77,15 @@ impl<'b> Walk<'b> {
             at,
             begun: false,
         };
-        if walk.peek()? != open {
+        if bytes.len() > Span::BYTES_MAX {
             return Err(Fault::Malformed);
         }
-        walk.at += 1;
+        walk.step_over(open)?;
         Ok(walk)
     }
 
     /// The next member; none behind the last.
-    #[inline]
+    #[inline(always)]
     pub(super) fn member(&mut self) -> Result<Option<Member>, Fault> {
         if self.is_over(b'}')? {
             return Ok(None);
@@ -73,11 +96,7 @@ impl<'b> Walk<'b> {
         self.at = end + 1;
         self.step_over(b':')?;
         Ok(Some(Member {
-            key: Span {
-                start,
-                end,
-                escaped,
-            },
+            key: Span::new(start, end, escaped),
             value: self.value()?,
         }))
     }
@@ -111,7 +130,7 @@ impl<'b> Walk<'b> {
         Ok(false)
     }
 
-    #[inline]
+    #[inline(always)]
     fn value(&mut self) -> Result<Span, Fault> {
         let first = self.peek()?;
         let start = self.at;
@@ -125,11 +144,7 @@ impl<'b> Walk<'b> {
             b'{' | b'[' => container_end(self.bytes, start)?,
             _ => scalar_end(self.bytes, start)?,
         };
-        Ok(Span {
-            start,
-            end: self.at,
-            escaped,
-        })
+        Ok(Span::new(start, self.at, escaped))
     }
 
     #[inline]
@@ -150,6 +165,7 @@ impl<'b> Walk<'b> {
         }
     }
 
+    #[cold]
     fn peek_far(&mut self) -> Result<u8, Fault> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let space = rest.iter().take_while(|byte| is_space(**byte)).count();
@@ -216,8 +232,8 @@ fn container_end(bytes: &[u8], start: usize) -> Result<usize, Fault> {
         }
     }
     let mut last = [b' '; 64];
-    for (to, from) in last.iter_mut().zip(tail) {
-        *to = *from;
+    if let Some(first) = last.get_mut(..tail.len()) {
+        first.copy_from_slice(tail);
     }
     let end = nesting.closes_in(&last).ok_or(Fault::CutOff)?;
     Ok(start + blocks.len() * 64 + end)
@@ -289,4 +305,13 @@ fn prefix_xor(mut bits: u64) -> u64 {
         bits ^= bits << shift;
     }
     bits
+}
+
+/// Whether all bytes are ASCII.
+pub(super) fn is_ascii(bytes: &[u8]) -> bool {
+    let (blocks, tail) = bytes.as_chunks::<64>();
+    let any = blocks
+        .iter()
+        .fold(u8x64::ZERO, |any, block| any | u8x64::new(*block));
+    !(any & u8x64::splat(0x80)).any() && tail.is_ascii()
 }

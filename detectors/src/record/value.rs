@@ -32,7 +32,7 @@ impl<'b> Value<'b> {
         let bytes = span.of(bytes);
         match bytes {
             [] => Value::Missing,
-            [b'"', inner @ .., b'"'] => Value::Text(text::read(inner, span.escaped)),
+            [b'"', inner @ .., b'"'] => Value::Text(text::read(inner, span.is_escaped())),
             [b'{', ..] => Value::Object(Raw(bytes)),
             [b'[', ..] => Value::Array(Raw(bytes)),
             b"null" => Value::Null,
@@ -190,7 +190,7 @@ impl<'b> Raw<'b> {
         let mut walk = self.walk(b'{');
         std::iter::from_fn(move || {
             let member = next(&mut walk, Walk::member)?;
-            let key = text::read(member.key.of(self.0), member.key.escaped);
+            let key = text::read(member.key.of(self.0), member.key.is_escaped());
             Some((key, Value::read(self.0, member.value)))
         })
     }
@@ -240,7 +240,7 @@ fn next<'b, T>(
 /// A key's text as bytes; a key without escapes is compared as it stands.
 fn key_bytes<'b>(bytes: &'b [u8], member: &Member) -> Cow<'b, [u8]> {
     let inner = member.key.of(bytes);
-    if !member.key.escaped {
+    if !member.key.is_escaped() {
         return Cow::Borrowed(inner);
     }
     match text::read(inner, true) {
@@ -275,11 +275,7 @@ mod tests {
     }
 
     fn read(json: &str) -> Value<'_> {
-        let span = Span {
-            start: 0,
-            end: json.len(),
-            escaped: true,
-        };
+        let span = Span::new(0, json.len(), true);
         Value::read(json.as_bytes(), span)
     }
 
