@@ -7,8 +7,8 @@ pub(super) enum Shape {
     Object,
     List,
     Bool,
-    /// A time, judged where times are read.
-    Time,
+    /// Nothing can be said: times are judged where they are read.
+    Any,
 }
 
 macro_rules! keys {
@@ -36,7 +36,7 @@ keys! {
     /// `userIdentity`
     UserIdentity = "userIdentity": Object,
     /// `eventTime`
-    EventTime = "eventTime": Time,
+    EventTime = "eventTime": Any,
     /// `eventSource`
     EventSource = "eventSource": Text,
     /// `eventName`
@@ -83,8 +83,8 @@ keys! {
     VpcEndpointAccountId = "vpcEndpointAccountId": Text,
     /// `eventCategory`
     EventCategory = "eventCategory": Text,
-    /// `sessionCredentialFromConsole`
-    SessionCredentialFromConsole = "sessionCredentialFromConsole": Bool,
+    /// `sessionCredentialFromConsole`; CloudTrail writes the text `"true"`.
+    SessionCredentialFromConsole = "sessionCredentialFromConsole": Any,
     /// `edgeDeviceDetails`
     EdgeDeviceDetails = "edgeDeviceDetails": Object,
     /// `tlsDetails`
@@ -96,7 +96,7 @@ keys! {
     /// `eventContext`
     EventContext = "eventContext": Object,
     /// `@timestamp`
-    Timestamp = "@timestamp": Time,
+    Timestamp = "@timestamp": Any,
 }
 
 impl Key {

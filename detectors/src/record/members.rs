@@ -2,7 +2,7 @@
 
 use super::key::{Key, Shape};
 use super::oddity::{Oddities, Oddity};
-use super::scan::{Span, Walk};
+use super::scan::{Span, Walk, is_space};
 use super::value::is_number;
 use super::{Unreadable, text};
 
@@ -13,19 +13,12 @@ pub(super) struct Members {
     pub(super) start: usize,
     /// Whether there are keys that are no [`Key`] letter for letter.
     pub(super) has_others: bool,
-    spans: [ShortSpan; Key::ALL.len()],
+    spans: [Span; Key::ALL.len()],
     /// Members known so far only by a key in another letter case, a bit each.
     loose: u64,
 }
 
-/// A span within the longest record; empty where there is no such member.
-#[derive(Debug, Clone, Copy, Default)]
-struct ShortSpan {
-    start: u32,
-    end: u32,
-}
-
-const _: () = assert!(Key::ALL.len() <= u64::BITS as usize && super::RECORD_BYTES_MAX < 1 << 32);
+const _: () = assert!(Key::ALL.len() <= u64::BITS as usize);
 
 impl Members {
     pub(super) fn scan(bytes: &[u8], oddities: &mut Oddities) -> Result<Members, Unreadable> {
@@ -41,7 +34,7 @@ impl Members {
         let mut members = Members {
             start,
             has_others: false,
-            spans: [ShortSpan::default(); Key::ALL.len()],
+            spans: [Span::default(); Key::ALL.len()],
             loose: 0,
         };
         let mut walk = Walk::behind(b'{', bytes, start)?;
@@ -64,20 +57,20 @@ impl Members {
         Ok(members)
     }
 
+    #[inline]
     pub(super) fn span(&self, key: Key) -> Span {
-        let span = self.spans[key as usize];
-        Span { start: span.start as usize, end: span.end as usize }
+        self.spans[key as usize]
     }
 
     /// Keeps a member under its own name: the last one counts.
     #[inline]
     fn keep(&mut self, key: Key, value: Span, oddities: &mut Oddities) -> Option<Key> {
         let bit = 1 << key as u32;
-        if self.spans[key as usize].end != 0 && self.loose & bit == 0 {
+        if self.span(key) != Span::default() && self.loose & bit == 0 {
             oddities.add(Oddity::DuplicateKey);
         }
         self.loose &= !bit;
-        self.spans[key as usize] = ShortSpan { start: value.start as u32, end: value.end as u32 };
+        self.spans[key as usize] = value;
         Some(key)
     }
 
@@ -86,14 +79,14 @@ impl Members {
     #[cold]
     fn keep_odd(&mut self, name: &[u8], value: Span, oddities: &mut Oddities) -> Option<Key> {
         self.has_others = true;
-        let read = text::read(name);
+        let read = text::read(name, true);
         if let Some(key) = Key::named(read.as_bytes()) {
             oddities.add(Oddity::EscapedKey);
             return self.keep(key, value, oddities);
         }
         let key = Key::named_loosely(read.as_bytes())?;
         let bit = 1 << key as u32;
-        if self.spans[key as usize].end != 0 && self.loose & bit == 0 {
+        if self.span(key) != Span::default() && self.loose & bit == 0 {
             return None;
         }
         self.keep(key, value, oddities);
@@ -104,32 +97,26 @@ impl Members {
 
 fn is_blank(bytes: &[u8], from: usize) -> bool {
     let rest = bytes.get(from..).unwrap_or_default();
-    rest.iter().all(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t'))
+    rest.iter().all(|byte| is_space(*byte))
 }
 
 /// Says what is odd about a value in its place.
+#[inline]
 fn judge(key: Key, value: &[u8], oddities: &mut Oddities) {
-    let found = match value {
-        b"null" => return,
-        b"true" | b"false" => Some(Shape::Bool),
-        [b'"', ..] => Some(Shape::Text),
-        [b'{', ..] => Some(Shape::Object),
-        [b'[', ..] => Some(Shape::List),
-        number => {
-            if !is_number(number) {
-                oddities.add(Oddity::BareWord);
-            }
-            None
-        }
+    let oddity = match (key.shape(), value) {
+        (Shape::Text, [b'"', ..])
+        | (Shape::Object, [b'{', ..])
+        | (Shape::List, [b'[', ..])
+        | (Shape::Bool, b"true" | b"false")
+        | (_, b"null") => return,
+        (Shape::Text, _) => Some(Oddity::TextExpected),
+        (Shape::Object, _) => Some(Oddity::ObjectExpected),
+        (Shape::List, _) => Some(Oddity::ListExpected),
+        (Shape::Bool, _) => Some(Oddity::BoolExpected),
+        (Shape::Any, _) => None,
     };
-    let wanted = key.shape();
-    if found != Some(wanted) {
-        match wanted {
-            Shape::Text => oddities.add(Oddity::TextExpected),
-            Shape::Object => oddities.add(Oddity::ObjectExpected),
-            Shape::List => oddities.add(Oddity::ListExpected),
-            Shape::Bool => oddities.add(Oddity::BoolExpected),
-            Shape::Time => {}
-        }
+    oddity.into_iter().for_each(|oddity| oddities.add(oddity));
+    if !matches!(value, [b'"' | b'{' | b'[', ..] | b"true" | b"false") && !is_number(value) {
+        oddities.add(Oddity::BareWord);
     }
 }

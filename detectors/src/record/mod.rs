@@ -88,7 +88,7 @@ impl<'b> Record<'b> {
         }
         let mut oddities = Oddities::default();
         let members = Members::scan(bytes, &mut oddities)?;
-        if !bytes.is_ascii() && std::str::from_utf8(bytes).is_err() {
+        if !scan::is_ascii(bytes) && std::str::from_utf8(bytes).is_err() {
             oddities.add(Oddity::InvalidUtf8);
         }
         let mut record = Record { bytes, time: EventTime::MIN, oddities, members };
@@ -139,7 +139,7 @@ impl<'b> Record<'b> {
     /// A top-level member; [`Value::Missing`] where there is none.
     #[must_use]
     pub fn value(&self, key: Key) -> Value<'b> {
-        Value::read(self.members.span(key).of(self.bytes))
+        Value::read(self.bytes, self.members.span(key))
     }
 
     /// A top-level member as a text, see [`Value::into_text`].

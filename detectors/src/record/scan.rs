@@ -16,16 +16,41 @@ pub(super) enum Fault {
     CutOff,
 }
 
-/// Where a value, or what stands between the quotes of a key, begins and ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Where a value, or what stands between the quotes of a key, begins and ends: 8 bytes, since a
+/// record keeps one for each key it may have. Empty where there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Span {
-    pub(super) start: usize,
-    pub(super) end: usize,
+    start: u32,
+    /// With [`Span::ESCAPED`] on top.
+    end: u32,
 }
 
 impl Span {
+    /// Set in a text that has backslashes.
+    const ESCAPED: u32 = 1 << 31;
+    /// More bytes than this are not walked; a record has far fewer.
+    const BYTES_MAX: usize = (Span::ESCAPED - 1) as usize;
+
+    #[inline]
+    pub(super) fn new(start: usize, end: usize, escaped: bool) -> Span {
+        debug_assert!(end <= Span::BYTES_MAX, "longer bytes are not walked");
+        Span {
+            start: start as u32,
+            end: end as u32 | u32::from(escaped) << 31,
+        }
+    }
+
+    #[inline]
     pub(super) fn of(self, bytes: &[u8]) -> &[u8] {
-        bytes.get(self.start..self.end).unwrap_or_default()
+        let end = self.end & !Span::ESCAPED;
+        bytes
+            .get(self.start as usize..end as usize)
+            .unwrap_or_default()
+    }
+
+    #[inline]
+    pub(super) fn is_escaped(self) -> bool {
+        self.end & Span::ESCAPED != 0
     }
 }
 
@@ -33,7 +58,6 @@ impl Span {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Member {
     pub(super) key: Span,
-    pub(super) key_escaped: bool,
     pub(super) value: Span,
 }
 
@@ -48,36 +72,39 @@ pub(super) struct Walk<'b> {
 impl<'b> Walk<'b> {
     /// Begins behind the bracket `open`, which must come first but for white space.
     pub(super) fn behind(open: u8, bytes: &'b [u8], at: usize) -> Result<Walk<'b>, Fault> {
-        let mut walk = Walk { bytes, at, begun: false };
-        if walk.peek()? != open {
+        let mut walk = Walk {
+            bytes,
+            at,
+            begun: false,
+        };
+        if bytes.len() > Span::BYTES_MAX {
             return Err(Fault::Malformed);
         }
-        walk.at += 1;
+        walk.step_over(open)?;
         Ok(walk)
     }
 
     /// The next member; none behind the last.
-    #[inline]
+    #[inline(always)]
     pub(super) fn member(&mut self) -> Result<Option<Member>, Fault> {
-        if self.at_end(b'}')? {
+        if self.is_over(b'}')? {
             return Ok(None);
         }
-        if self.peek()? != b'"' {
-            return Err(Fault::Malformed);
-        }
-        let start = self.at + 1;
-        let (end, key_escaped) = text_end(self.bytes, start)?;
+        self.step_over(b'"')?;
+        let start = self.at;
+        let (end, escaped) = text_end(self.bytes, start)?;
         self.at = end + 1;
-        if self.peek()? != b':' {
-            return Err(Fault::Malformed);
-        }
-        self.at += 1;
-        Ok(Some(Member { key: Span { start, end }, key_escaped, value: self.value()? }))
+        self.step_over(b':')?;
+        Ok(Some(Member {
+            key: Span::new(start, end, escaped),
+            value: self.value()?,
+        }))
     }
 
     /// The next element; none behind the last.
+    #[inline]
     pub(super) fn element(&mut self) -> Result<Option<Span>, Fault> {
-        if self.at_end(b']')? {
+        if self.is_over(b']')? {
             return Ok(None);
         }
         self.value().map(Some)
@@ -90,46 +117,66 @@ impl<'b> Walk<'b> {
 
     /// Steps over what separates two entries, or over the closing bracket.
     #[inline]
-    fn at_end(&mut self, close: u8) -> Result<bool, Fault> {
+    fn is_over(&mut self, close: u8) -> Result<bool, Fault> {
         let next = self.peek()?;
         if next == close {
             self.at += 1;
             return Ok(true);
         }
         if self.begun {
-            if next != b',' {
-                return Err(Fault::Malformed);
-            }
-            self.at += 1;
+            self.step_over(b',')?;
         }
         self.begun = true;
         Ok(false)
     }
 
-    #[inline]
+    #[inline(always)]
     fn value(&mut self) -> Result<Span, Fault> {
         let first = self.peek()?;
         let start = self.at;
+        let mut escaped = false;
         self.at = match first {
-            b'"' => text_end(self.bytes, start + 1)?.0 + 1,
+            b'"' => {
+                let quote;
+                (quote, escaped) = text_end(self.bytes, start + 1)?;
+                quote + 1
+            }
             b'{' | b'[' => container_end(self.bytes, start)?,
             _ => scalar_end(self.bytes, start)?,
         };
-        let end = self.at;
-        Ok(Span { start, end })
+        Ok(Span::new(start, self.at, escaped))
+    }
+
+    #[inline]
+    fn step_over(&mut self, wanted: u8) -> Result<(), Fault> {
+        if self.peek()? != wanted {
+            return Err(Fault::Malformed);
+        }
+        self.at += 1;
+        Ok(())
     }
 
     /// The next byte that is not white space.
     #[inline]
     fn peek(&mut self) -> Result<u8, Fault> {
-        loop {
-            match self.bytes.get(self.at) {
-                Some(b' ' | b'\n' | b'\r' | b'\t') => self.at += 1,
-                Some(&byte) => return Ok(byte),
-                None => return Err(Fault::CutOff),
-            }
+        match self.bytes.get(self.at) {
+            Some(&byte) if byte > b' ' => Ok(byte),
+            _ => self.peek_far(),
         }
     }
+
+    #[cold]
+    fn peek_far(&mut self) -> Result<u8, Fault> {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let space = rest.iter().take_while(|byte| is_space(**byte)).count();
+        self.at += space;
+        rest.get(space).copied().ok_or(Fault::CutOff)
+    }
+}
+
+/// White space by the grammar of RFC 8259, section 2.
+pub(super) fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
 }
 
 /// Where the quote is that ends the text begun before `at`, and whether escapes stand in between.
@@ -166,12 +213,8 @@ fn text_end(bytes: &[u8], mut at: usize) -> Result<(usize, bool), Fault> {
 /// Behind the number, `true`, `false`, `null` or bare word that begins at `start`.
 fn scalar_end(bytes: &[u8], start: usize) -> Result<usize, Fault> {
     let rest = bytes.get(start..).unwrap_or_default();
-    let stops = |byte: &u8| {
-        matches!(
-            byte,
-            b',' | b'}' | b']' | b':' | b'"' | b'{' | b'[' | b' ' | b'\n' | b'\r' | b'\t'
-        )
-    };
+    let ends = |byte| matches!(byte, b',' | b'}' | b']' | b':' | b'"' | b'{' | b'[');
+    let stops = |byte: &u8| ends(*byte) || is_space(*byte);
     match rest.iter().position(stops) {
         Some(0) => Err(Fault::Malformed),
         Some(length) => Ok(start + length),
@@ -189,8 +232,8 @@ fn container_end(bytes: &[u8], start: usize) -> Result<usize, Fault> {
         }
     }
     let mut last = [b' '; 64];
-    for (to, from) in last.iter_mut().zip(tail) {
-        *to = *from;
+    if let Some(first) = last.get_mut(..tail.len()) {
+        first.copy_from_slice(tail);
     }
     let end = nesting.closes_in(&last).ok_or(Fault::CutOff)?;
     Ok(start + blocks.len() * 64 + end)
@@ -211,33 +254,32 @@ impl Nesting {
     /// if it is in here.
     #[inline]
     fn closes_in(&mut self, block: &[u8; 64]) -> Option<usize> {
-        let block = u8x64::new(*block);
-        let has = |byte: u8| block.simd_eq(u8x64::splat(byte)).to_bitmask();
-        let quotes = has(b'"') & !self.escaped(has(b'\\'));
-        // Bit 5 is all in which `[` differs from `{`, and `]` from `}`.
-        let folded = block | u8x64::splat(0x20);
-        let has = |byte: u8| folded.simd_eq(u8x64::splat(byte)).to_bitmask();
+        let bytes = u8x64::new(*block);
+        let quotes = bytes.simd_eq(u8x64::splat(b'"')).to_bitmask();
+        let backslashes = bytes.simd_eq(u8x64::splat(b'\\'));
+        let quotes = if self.escape_carry == 0 && !backslashes.any() {
+            quotes
+        } else {
+            quotes & !self.escaped(backslashes.to_bitmask())
+        };
         let texts = prefix_xor(quotes) ^ self.in_text;
         self.in_text = 0_u64.wrapping_sub(texts >> 63);
-        let opens = has(b'{') & !texts;
-        let closes = has(b'}') & !texts;
-        if closes.count_ones() >= self.depth {
-            let mut depth = self.depth;
-            let mut brackets = opens | closes;
-            while brackets != 0 {
-                let place = brackets.trailing_zeros();
-                brackets &= brackets - 1;
-                if opens >> place & 1 == 1 {
-                    depth += 1;
-                } else if depth <= 1 {
-                    return Some(place as usize + 1);
-                } else {
-                    depth -= 1;
-                }
+        // Bit 5 is all in which `[` differs from `{`, and `]` from `}`; bit 1 is set in what opens.
+        let folded = bytes | u8x64::splat(0x20);
+        let opens = folded.simd_eq(u8x64::splat(b'{'));
+        let brackets = opens | folded.simd_eq(u8x64::splat(b'}'));
+        let mut brackets = brackets.to_bitmask() & !texts;
+        while brackets != 0 {
+            let place = brackets.trailing_zeros() as usize;
+            brackets &= brackets - 1;
+            if block[place] & 0b10 != 0 {
+                self.depth += 1;
+            } else if self.depth <= 1 {
+                return Some(place + 1);
+            } else {
+                self.depth -= 1;
             }
         }
-        // Cannot fall below zero: more closing than open brackets returned above.
-        self.depth = self.depth + opens.count_ones() - closes.count_ones();
         None
     }
 
@@ -247,9 +289,6 @@ impl Nesting {
     #[inline]
     fn escaped(&mut self, backslashes: u64) -> u64 {
         const EVEN: u64 = 0x5555_5555_5555_5555;
-        if backslashes == 0 {
-            return std::mem::take(&mut self.escape_carry);
-        }
         let escaping = backslashes & !self.escape_carry;
         let behind = escaping << 1 | self.escape_carry;
         let odd_starts = escaping & !EVEN & !behind;
@@ -266,4 +305,13 @@ fn prefix_xor(mut bits: u64) -> u64 {
         bits ^= bits << shift;
     }
     bits
+}
+
+/// Whether all bytes are ASCII.
+pub(super) fn is_ascii(bytes: &[u8]) -> bool {
+    let (blocks, tail) = bytes.as_chunks::<64>();
+    let any = blocks
+        .iter()
+        .fold(u8x64::ZERO, |any, block| any | u8x64::new(*block));
+    !(any & u8x64::splat(0x80)).any() && tail.is_ascii()
 }

@@ -6,13 +6,14 @@ use std::borrow::Cow;
 ///
 /// Bytes that are no UTF-8, surrogates without their other half and `\u` without four digits read
 /// as U+FFFD; an escape that JSON does not have reads as the character itself.
-pub(super) fn read(inner: &[u8]) -> Cow<'_, str> {
-    match memchr::memchr(b'\\', inner) {
-        None => match std::str::from_utf8(inner) {
-            Ok(text) => Cow::Borrowed(text),
-            Err(_) => String::from_utf8_lossy(inner),
-        },
-        Some(first) => Cow::Owned(unescape(inner, first)),
+#[inline]
+pub(super) fn read(inner: &[u8], may_be_escaped: bool) -> Cow<'_, str> {
+    if may_be_escaped && let Some(first) = memchr::memchr(b'\\', inner) {
+        return Cow::Owned(unescape(inner, first));
+    }
+    match std::str::from_utf8(inner) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(inner),
     }
 }
 
@@ -76,7 +77,11 @@ fn code_unit(digits: &[u8]) -> Option<(u32, &[u8])> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::borrow::Cow;
+
+    fn read(inner: &[u8]) -> Cow<'_, str> {
+        super::read(inner, true)
+    }
 
     #[test]
     fn borrows_what_is_not_escaped() {

@@ -26,20 +26,20 @@ pub enum Value<'b> {
 }
 
 impl<'b> Value<'b> {
-    /// Reads the bytes of one value as a scan has cut them out; no bytes are no value.
-    pub(super) fn read(bytes: &'b [u8]) -> Value<'b> {
+    /// Reads one value as a scan has found it; an empty span is no value.
+    #[inline]
+    pub(super) fn read(bytes: &'b [u8], span: Span) -> Value<'b> {
+        let bytes = span.of(bytes);
         match bytes {
             [] => Value::Missing,
-            [b'"', inner @ .., b'"'] => Value::Text(text::read(inner)),
+            [b'"', inner @ .., b'"'] => Value::Text(text::read(inner, span.is_escaped())),
             [b'{', ..] => Value::Object(Raw(bytes)),
             [b'[', ..] => Value::Array(Raw(bytes)),
             b"null" => Value::Null,
             b"true" => Value::Bool(true),
             b"false" => Value::Bool(false),
-            _ => match std::str::from_utf8(bytes) {
-                Ok(number) if is_number(bytes) => Value::Number(Cow::Borrowed(number)),
-                _ => Value::Text(text::read(bytes)),
-            },
+            _ if is_number(bytes) => Value::Number(text::read(bytes, false)),
+            _ => Value::Text(text::read(bytes, true)),
         }
     }
 
@@ -80,7 +80,12 @@ impl<'b> Value<'b> {
 
 /// Whether these bytes are a number by the grammar of RFC 8259, section 6.
 pub(super) fn is_number(bytes: &[u8]) -> bool {
-    let digits = |bytes: &[u8]| bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let digits = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .take_while(|byte| byte.is_ascii_digit())
+            .count()
+    };
     let behind = |bytes: &'static [u8]| move |first: &u8| bytes.contains(first);
     let strip = |bytes: &mut &[u8], any: &'static [u8]| {
         let found = bytes.first().is_some_and(behind(any));
@@ -171,7 +176,11 @@ impl<'b> Raw<'b> {
                 found.loose = Some(member.value);
             }
         }
-        let length = if found.exact.is_some() { exact_length } else { loose_length };
+        let length = if found.exact.is_some() {
+            exact_length
+        } else {
+            loose_length
+        };
         let rest = path.get(length + 1..).unwrap_or_default();
         (found.read(self.0), rest)
     }
@@ -181,15 +190,18 @@ impl<'b> Raw<'b> {
         let mut walk = self.walk(b'{');
         std::iter::from_fn(move || {
             let member = next(&mut walk, Walk::member)?;
-            let key = text::read(member.key.of(self.0));
-            Some((key, Value::read(member.value.of(self.0))))
+            let key = text::read(member.key.of(self.0), member.key.is_escaped());
+            Some((key, Value::read(self.0, member.value)))
         })
     }
 
     /// The elements of an array, in order.
     #[must_use]
     pub fn elements(self) -> Elements<'b> {
-        Elements { raw: self, walk: self.walk(b'[') }
+        Elements {
+            raw: self,
+            walk: self.walk(b'['),
+        }
     }
 
     fn walk(self, open: u8) -> Option<Walk<'b>> {
@@ -209,7 +221,7 @@ impl<'b> Iterator for Elements<'b> {
 
     fn next(&mut self) -> Option<Value<'b>> {
         let span = next(&mut self.walk, Walk::element)?;
-        Some(Value::read(span.of(self.raw.0)))
+        Some(Value::read(self.raw.0, span))
     }
 }
 
@@ -228,10 +240,10 @@ fn next<'b, T>(
 /// A key's text as bytes; a key without escapes is compared as it stands.
 fn key_bytes<'b>(bytes: &'b [u8], member: &Member) -> Cow<'b, [u8]> {
     let inner = member.key.of(bytes);
-    if !member.key_escaped {
+    if !member.key.is_escaped() {
         return Cow::Borrowed(inner);
     }
-    match text::read(inner) {
+    match text::read(inner, true) {
         Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
         Cow::Owned(text) => Cow::Owned(text.into_bytes()),
     }
@@ -248,7 +260,7 @@ struct Found {
 impl Found {
     fn read(self, bytes: &[u8]) -> Value<'_> {
         match self.exact.or(self.loose) {
-            Some(span) => Value::read(span.of(bytes)),
+            Some(span) => Value::read(bytes, span),
             None => Value::Missing,
         }
     }
@@ -262,6 +274,11 @@ mod tests {
         Raw(text.as_bytes())
     }
 
+    fn read(json: &str) -> Value<'_> {
+        let span = Span::new(0, json.len(), true);
+        Value::read(json.as_bytes(), span)
+    }
+
     fn text(text: &str) -> Value<'_> {
         Value::Text(text.into())
     }
@@ -269,15 +286,17 @@ mod tests {
     #[test]
     fn scalars_read_as_what_they_are() {
         for number in ["0", "-0", "10", "1.5", "-1.5e10", "1E+2", "0.0e-1"] {
-            assert_eq!(Value::read(number.as_bytes()), Value::Number(number.into()));
+            assert_eq!(read(number), Value::Number(number.into()));
         }
-        for word in ["01", "1.", ".5", "-", "+1", "1e", "1e+", "True", "NaN", "1x", "nul", "0x1"] {
-            assert_eq!(Value::read(word.as_bytes()), text(word));
+        for word in [
+            "01", "1.", ".5", "-", "+1", "1e", "1e+", "True", "NaN", "1x", "nul", "0x1",
+        ] {
+            assert_eq!(read(word), text(word));
         }
-        assert_eq!(Value::read(b""), Value::Missing);
-        assert_eq!(Value::read(b"null"), Value::Null);
-        assert_eq!(Value::read(b"true"), Value::Bool(true));
-        assert_eq!(Value::read(b"\""), text("\""));
+        assert_eq!(read(""), Value::Missing);
+        assert_eq!(read("null"), Value::Null);
+        assert_eq!(read("true"), Value::Bool(true));
+        assert_eq!(read("\""), text("\""));
     }
 
     #[test]
@@ -325,10 +344,13 @@ mod tests {
 
     #[test]
     fn texts_of_odd_values() {
-        let as_text = |json: &'static str| Value::read(json.as_bytes()).into_text();
+        let as_text = |json: &'static str| read(json).into_text();
         assert_eq!(as_text("12").as_deref(), Some("12"));
         assert_eq!(as_text("true").as_deref(), Some("true"));
-        assert_eq!(as_text(r#"["", null, [1], "b", "c"]"#).as_deref(), Some("b"));
+        assert_eq!(
+            as_text(r#"["", null, [1], "b", "c"]"#).as_deref(),
+            Some("b")
+        );
         for none in ["null", r#""""#, "{}", "[]", "[[1]]", ""] {
             assert_eq!(as_text(none), None, "{none}");
         }
