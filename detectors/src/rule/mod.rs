@@ -25,6 +25,7 @@ pub use load::LoadOptions;
 
 use serde::{Deserialize, Serialize};
 
+use crate::catalogue::{operation_set, operation_set_names};
 use crate::field::{Fields, Path};
 use crate::matcher::Matcher;
 
@@ -261,15 +262,12 @@ pub struct Rule {
     pub differ: Vec<Path>,
 }
 
-/// Lists that rules name as `%allowed_buckets%`.
-#[derive(Debug, Clone)]
+/// Lists that rules name as `%allowed_buckets%`. What is not among them is looked up in the
+/// [catalogue](crate::catalogue)'s sets of operations (`%compute%`).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Environment {
     /// Values by list name, from `[environment]` of the configuration.
     pub lists: BTreeMap<String, Vec<String>>,
-    /// Sets of operations by name (`compute`), from the catalogue: asked for what `lists` lacks.
-    pub sets: fn(&str) -> Option<Vec<&'static str>>,
-    /// The names that `sets` knows, for the nearest to a misspelt one.
-    pub set_names: &'static [&'static str],
 }
 
 impl Environment {
@@ -277,25 +275,14 @@ impl Environment {
     #[must_use]
     pub fn list(&self, name: &str) -> Option<Vec<String>> {
         let own = self.lists.get(name).cloned();
-        own.or_else(|| Some((self.sets)(name)?.into_iter().map(str::to_owned).collect()))
+        own.or_else(|| Some(operation_set(name)?.into_iter().map(str::to_owned).collect()))
     }
 
     /// Every name that is known.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
-        let sets = self.set_names.iter().map(|name| (*name).to_owned());
+        let sets = operation_set_names().map(str::to_owned);
         self.lists.keys().cloned().chain(sets).collect()
-    }
-}
-
-/// No lists and no sets.
-impl Default for Environment {
-    fn default() -> Environment {
-        Environment {
-            lists: BTreeMap::new(),
-            sets: |_| None,
-            set_names: &[],
-        }
     }
 }
 
