@@ -4,7 +4,7 @@ use floodmark_detectors::time::EventTime;
 
 use super::organisation::{Account, Actor, Kind};
 use super::random::mix;
-use super::record::{put, put_base, put_hex, put_time};
+use super::text::{put, put_base, put_hex, put_number, put_time};
 
 /// Sessions are renewed this often, seconds.
 const SESSION_SECS: i64 = 3_600;
@@ -229,5 +229,5 @@ fn session_name(out: &mut Vec<u8>, actor: &Actor, session: u16) {
 }
 
 fn put_digits(out: &mut Vec<u8>, unique: u64) {
-    super::record::put_number(out, 700_000_000 + unique % 99_999_999);
+    put_number(out, 700_000_000 + unique % 99_999_999);
 }

@@ -6,16 +6,18 @@
 //! (`near_miss.rs`) come close on purpose.
 //!
 //! The feed is the same bytes for the same plan on every machine. What is in flight are calls of
-//! some fifty bytes, not records: a [`Call`] is rendered when it arrives, and twice to the same
+//! some fifty bytes, not records: a call is rendered when it arrives, and twice to the same
 //! bytes when it is a duplicate. So memory is bounded by the calls of [`DELAY_SECS_MAX`] seconds.
 //!
 //! What it is not: a model of any real organisation. Names, numbers, addresses and keys are
 //! invented; shapes follow the services' API references.
 
+mod agent;
 mod attack;
 mod background;
 mod budget;
 mod delay;
+mod filling;
 mod history;
 mod identity;
 mod near_miss;
@@ -28,6 +30,7 @@ mod scene;
 mod template;
 #[cfg(test)]
 mod tests;
+mod text;
 mod wrap;
 
 use floodmark_detectors::time::EventTime;
@@ -47,7 +50,7 @@ pub struct Plan {
     pub start: EventTime,
     /// How long the organisation is watched, seconds, at least 1.
     pub duration_secs: i64,
-    /// Records of ordinary work. Scenes come on top: some 300 records of attacks, and some 1,200
+    /// Records of ordinary work. Scenes come on top: some 260 records of attacks, and some 1,100
     /// of near misses.
     pub records: u64,
     /// Ordinary roles and users. The services of each account, and the casts of the scenes, come

@@ -111,8 +111,8 @@ mod tests {
         let drawn: Vec<u64> = (0..4).map(|_| random.below(1_000_000)).collect();
         assert_eq!(
             drawn,
-            [0, 0, 0, 0],
-            "{drawn:?} a new release must not change a feed"
+            [916_794, 989_498, 213_288, 797_841],
+            "this changes every feed"
         );
     }
 

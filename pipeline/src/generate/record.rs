@@ -1,18 +1,15 @@
 //! A call, rendered as CloudTrail writes it.
 
-use std::io::Write;
-
-use floodmark_detectors::time::EventTime;
-
 use super::odd::{Odd, Odds};
 use super::operation::Operation;
 use super::organisation::{Account, Actor, Kind, Organisation, REGIONS};
-use super::random::{Concern, Random, mix, quantile};
-use super::template::{Hole, Piece, Template};
-use super::{Call, Outcome, Quirk, identity};
+use super::random::{Concern, Random};
+use super::template::Template;
+use super::text::{put, put_number, put_time};
+use super::{Call, Outcome, Quirk, agent, identity};
 
 /// Instance types by place.
-const MACHINES: [&str; 11] = [
+pub(super) const MACHINES: [&str; 11] = [
     "ml.m5.large",
     "ml.m5.xlarge",
     "ml.c5.2xlarge",
@@ -34,74 +31,8 @@ pub(super) fn machine(name: &str) -> u8 {
     place.unwrap_or_else(|| panic!("no instance type {name}")) as u8
 }
 
-const WORDS: [&str; 16] = [
-    "churn",
-    "ranking",
-    "forecast",
-    "embedding",
-    "anomaly",
-    "pricing",
-    "vision",
-    "speech",
-    "orders",
-    "ledger",
-    "customer",
-    "stock",
-    "routing",
-    "consent",
-    "session",
-    "basket",
-];
-const STEPS: [&str; 8] = [
-    "train", "eval", "prep", "score", "export", "nightly", "daily", "model",
-];
-
-/// Agents of people, by habit.
-const AGENTS_HUMAN: [&str; 6] = [
-    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
-    "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
-    "aws-cli/2.32.3 md/awscrt#0.28.4 ua/2.1 os/macos#25.1.0 md/arch#arm64 lang/python#3.13.9 md/pyimpl#CPython m/b,E,Z,g cfg/retry-mode#standard md/installer#exe md/prompt#off md/command#sts.get-caller-identity",
-    "aws-cli/2.31.1 md/awscrt#0.27.6 ua/2.1 os/linux#6.1.147 md/arch#x86_64 lang/python#3.13.7 md/pyimpl#CPython m/E,b,Z,C cfg/retry-mode#standard md/installer#exe md/distrib#ubuntu.24 md/prompt#off",
-    "[S3Console/0.4, aws-internal/3 aws-sdk-java/1.12.488 Linux/5.10.184 OpenJDK_64-Bit_Server_VM/25.372-b08 java/1.8.0_372 vendor/Oracle_Corporation cfg/retry-mode/standard]",
-];
-/// Agents of programs.
-const AGENTS_PROGRAM: [&str; 6] = [
-    "Boto3/1.40.61 md/Botocore#1.40.61 ua/2.1 os/linux#6.1.155 md/arch#aarch64 lang/python#3.13.5 md/pyimpl#CPython exec-env/AWS_Lambda_python3.13 m/b,Z,D cfg/retry-mode#legacy Botocore/1.40.61",
-    "aws-sdk-java/2.35.7 md/io#async md/http#NettyNio ua/2.1 os/Linux#6.1.155 lang/java#21.0.8 md/OpenJDK_64-Bit_Server_VM#21.0.8 md/vendor#Amazon.com_Inc. m/F,n",
-    "aws-sdk-go-v2/1.39.4 ua/2.1 os/linux lang/go#1.25.2 md/GOOS#linux md/GOARCH#arm64 m/E,n",
-    "aws-sdk-js/3.915.0 ua/2.1 os/linux#6.1.155 lang/js md/nodejs#22.20.0 exec-env/AWS_ECS_FARGATE m/E,n",
-    "aws-sdk-go/1.55.8 (go1.24.6; linux; amd64) amazon-ssm-agent/",
-    "Boto3/1.26.165 Python/3.10.6 Linux/5.19.0-46-generic Botocore/1.29.165",
-];
-/// Agents of deployment.
-const AGENTS_PIPELINE: [&str; 2] = [
-    "APN/1.0 HashiCorp/1.0 Terraform/1.13.4 (+https://www.terraform.io) terraform-provider-aws/6.18.0 (+https://registry.terraform.io/providers/hashicorp/aws) aws-sdk-go-v2/1.39.4 ua/2.1 os/linux lang/go#1.24.6 md/GOOS#linux md/GOARCH#amd64",
-    "aws-cli/2.31.1 md/awscrt#0.27.6 ua/2.1 os/linux#6.11.0-1018-azure md/arch#x86_64 lang/python#3.13.7 md/pyimpl#CPython exec-env/GitHub_Actions m/E,b,Z cfg/retry-mode#standard md/installer#exe md/distrib#ubuntu.24",
-];
-
 /// First octets of addresses that people and their networks come from.
 const PEOPLE_NETWORKS: [u64; 12] = [24, 62, 73, 77, 81, 86, 91, 109, 151, 178, 188, 212];
-
-/// Bytes of a policy, of 10,000: mostly a few statements, rarely as much as CloudTrail keeps
-/// (`requestParameters` is cut at 100 KB).
-const POLICY_BYTES: [(u64, u64); 6] = [
-    (0, 300),
-    (5_000, 1_400),
-    (9_000, 5_500),
-    (9_900, 14_000),
-    (9_990, 40_000),
-    (10_000, 107_000),
-];
-/// Entries of a list, of 10,000.
-const ITEMS: [(u64, u64); 6] = [
-    (0, 1),
-    (5_000, 6),
-    (8_000, 26),
-    (9_500, 50),
-    (9_950, 100),
-    (10_000, 900),
-];
 
 /// Renders calls.
 pub(super) struct Renderer {
@@ -110,11 +41,11 @@ pub(super) struct Renderer {
 }
 
 /// What the holes of one record are filled from.
-struct Scope<'a> {
-    call: &'a Call,
-    actor: &'a Actor,
-    account: &'a Account,
-    random: Random,
+pub(super) struct Scope<'a> {
+    pub(super) call: &'a Call,
+    pub(super) actor: &'a Actor,
+    pub(super) account: &'a Account,
+    pub(super) random: Random,
 }
 
 impl Renderer {
@@ -251,7 +182,7 @@ impl Scope<'_> {
         put(out, &["\","]);
     }
 
-    fn region(&self) -> &'static str {
+    pub(super) fn region(&self) -> &'static str {
         REGIONS[usize::from(self.call.region)]
     }
 
@@ -278,7 +209,7 @@ impl Scope<'_> {
 
     /// The address of the session: one network for a key, always. Machines call from inside a VPC
     /// or through its way out; people from their offices.
-    fn put_address(&mut self, out: &mut Vec<u8>, padded: bool) {
+    pub(super) fn put_address(&mut self, out: &mut Vec<u8>, padded: bool) {
         let roaming = self.call.quirk == Quirk::Roaming;
         let session = if roaming {
             self.call.session
@@ -326,7 +257,7 @@ impl Scope<'_> {
             None if self.actor.kind == Kind::Service => {
                 put(out, &[&self.actor.name, ".amazonaws.com"])
             }
-            None => put(out, &[self.agent()]),
+            None => put(out, &[agent::of(self.actor)]),
         }
         out.push(b'"');
         if listed {
@@ -334,17 +265,8 @@ impl Scope<'_> {
         }
     }
 
-    fn agent(&self) -> &'static str {
-        let habit = (self.actor.unique >> 32) as usize;
-        match self.actor.kind {
-            Kind::SingleSignOn | Kind::Root => AGENTS_HUMAN[habit % AGENTS_HUMAN.len()],
-            Kind::Deployment => AGENTS_PIPELINE[habit % AGENTS_PIPELINE.len()],
-            _ => AGENTS_PROGRAM[habit % AGENTS_PROGRAM.len()],
-        }
-    }
-
     fn at_console(&self) -> bool {
-        self.actor.kind == Kind::SingleSignOn && self.agent().starts_with("Mozilla")
+        self.actor.kind == Kind::SingleSignOn && agent::of(self.actor).starts_with("Mozilla")
     }
 
     fn write_outcome(&mut self, operation: &Operation, out: &mut Vec<u8>) {
@@ -476,127 +398,6 @@ impl Scope<'_> {
             self.call.session
         }
     }
-
-    /// Walks a template.
-    fn fill(&mut self, template: &Template, out: &mut Vec<u8>) {
-        for piece in &template.0 {
-            match piece {
-                Piece::Text(text) => out.extend_from_slice(text.as_bytes()),
-                Piece::Hole(hole) => self.fill_hole(*hole, out),
-            }
-        }
-    }
-
-    fn fill_hole(&mut self, hole: Hole, out: &mut Vec<u8>) {
-        match hole {
-            Hole::Account => put(out, &[&self.account.id]),
-            Hole::Partition => put(out, &[self.account.partition()]),
-            Hole::Region => put(out, &[self.region()]),
-            Hole::Actor => put(out, &[&self.actor.name]),
-            Hole::Resource => put_resource(out, self.call.resource),
-            Hole::Machine => put(out, &[MACHINES[usize::from(self.call.machine)]]),
-            Hole::Count => put_number(out, u64::from(self.call.count)),
-            Hole::Tenth => put_number(out, u64::from(self.call.count / 10).max(1)),
-            Hole::Domain => put(out, &[&self.account.domain]),
-            Hole::Time => put_time(out, self.call.time),
-            Hole::Bucket => {
-                put(
-                    out,
-                    &[
-                        "example-",
-                        WORDS[(self.call.resource % 16) as usize],
-                        "-",
-                        &self.account.id,
-                    ],
-                );
-            }
-            Hole::Key => {
-                put(
-                    out,
-                    &[WORDS[(self.call.id % 16) as usize], "/2026/11/25/part-"],
-                );
-                self.put_uuid(out);
-                put(out, &[".parquet"]);
-            }
-            Hole::Address => self.put_address(out, false),
-            Hole::Uuid => self.put_uuid(out),
-            Hole::Hex(digits) => self.repeat(digits, 16, out, put_hex),
-            Hole::Base(letters) => self.repeat(letters, 12, out, put_base),
-            Hole::Blob(letters) => self.repeat(letters, 10, out, put_blob),
-            Hole::Number(below) => {
-                let number = self.random.below(u64::from(below));
-                put_number(out, number);
-            }
-            Hole::Policy => self.put_policy(out),
-            Hole::Items => self.put_items(out),
-        }
-    }
-
-    /// Appends `length` characters, a number's worth of at most `most` at a time.
-    fn repeat(
-        &mut self,
-        length: u16,
-        most: u16,
-        out: &mut Vec<u8>,
-        put: fn(&mut Vec<u8>, u64, u16),
-    ) {
-        let mut left = length;
-        while left > 0 {
-            put(out, self.random.next(), left.min(most));
-            left = left.saturating_sub(most);
-        }
-    }
-
-    fn put_uuid(&mut self, out: &mut Vec<u8>) {
-        let (high, low) = (self.random.next(), self.random.next());
-        put_hex(out, high, 8);
-        out.push(b'-');
-        put_hex(out, high >> 32, 4);
-        put(out, &["-4"]);
-        put_hex(out, high >> 48, 3);
-        put(out, &["-", ["8", "9", "a", "b"][(low >> 62) as usize]]);
-        put_hex(out, low >> 48, 3);
-        out.push(b'-');
-        put_hex(out, low, 12);
-    }
-
-    fn put_policy(&mut self, out: &mut Vec<u8>) {
-        let end = out.len() + quantile(&POLICY_BYTES, &mut self.random) as usize;
-        put(
-            out,
-            &["{\\\"Version\\\":\\\"2012-10-17\\\",\\\"Statement\\\":["],
-        );
-        loop {
-            put(
-                out,
-                &[
-                    "{\\\"Effect\\\":\\\"Allow\\\",\\\"Action\\\":[\\\"s3:GetObject\\\",\\\"s3:PutObject\\\"],\\\"Resource\\\":\\\"arn:aws:s3:::example-",
-                ],
-            );
-            put_hex(out, self.random.next(), 16);
-            put(out, &["/*\\\"}"]);
-            if out.len() >= end {
-                break;
-            }
-            out.push(b',');
-        }
-        put(out, &["]}"]);
-    }
-
-    fn put_items(&mut self, out: &mut Vec<u8>) {
-        let items = quantile(&ITEMS, &mut self.random);
-        for item in 0..items {
-            put(
-                out,
-                &[if item == 0 { "[" } else { "," }, "{\"resourceId\":\"i-0"],
-            );
-            put_hex(out, self.random.next(), 16);
-            put(out, &["\",\"state\":\"running\",\"subnetId\":\"subnet-0"]);
-            put_hex(out, self.random.next(), 16);
-            put(out, &["\",\"complianceType\":\"COMPLIANT\"}"]);
-        }
-        out.push(b']');
-    }
 }
 
 impl Quirk {
@@ -617,67 +418,4 @@ fn boolean(value: bool, as_text: bool) -> &'static str {
         (true, true) => "\"True\"",
         (false, true) => "\"false\"",
     }
-}
-
-/// Appends texts.
-pub(super) fn put(out: &mut Vec<u8>, texts: &[&str]) {
-    for text in texts {
-        out.extend_from_slice(text.as_bytes());
-    }
-}
-
-/// Appends a decimal number.
-pub(super) fn put_number(out: &mut Vec<u8>, number: u64) {
-    let mut digits = [0; 20];
-    let (mut at, mut left) = (digits.len(), number);
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (left % 10) as u8;
-        left /= 10;
-        if left == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
-}
-
-/// Appends the low digits of a number in hexadecimal.
-pub(super) fn put_hex(out: &mut Vec<u8>, number: u64, digits: u16) {
-    put_letters(out, number, digits, b"0123456789abcdef", 4);
-}
-
-/// Appends capitals and digits, as in AWS's ids, at most 24.
-pub(super) fn put_base(out: &mut Vec<u8>, number: u64, letters: u16) {
-    const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-    put_letters(out, number, letters.min(12), LETTERS, 5);
-    put_letters(out, mix(number, 0), letters.saturating_sub(12), LETTERS, 5);
-}
-
-/// Appends what looks like base64, at most 10 characters.
-fn put_blob(out: &mut Vec<u8>, number: u64, letters: u16) {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    put_letters(out, number, letters, LETTERS, 6);
-}
-
-fn put_letters<const N: usize>(
-    out: &mut Vec<u8>,
-    number: u64,
-    count: u16,
-    letters: &[u8; N],
-    bits: u32,
-) {
-    let letter = |place: u32| letters[(number >> (place * bits)) as usize % N];
-    out.extend((0..u32::from(count)).map(letter));
-}
-
-/// Appends a time as CloudTrail writes it.
-pub(super) fn put_time(out: &mut Vec<u8>, time: EventTime) {
-    write!(out, "{time}").expect("a vector takes every byte");
-}
-
-/// Appends the name of a thing, made from its number, so that two numbers are two names.
-fn put_resource(out: &mut Vec<u8>, number: u32) {
-    let (word, step) = (number % 16, number / 16 % 8);
-    put(out, &[WORDS[word as usize], "-", STEPS[step as usize], "-"]);
-    put_number(out, 1_000 + u64::from(number));
 }
