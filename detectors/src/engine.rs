@@ -126,6 +126,16 @@ pub struct State {
     pub windows: Vec<(WindowKey, Window)>,
 }
 
+impl State {
+    /// What rules remember of keys beside samples and bursts: what is learnt from history. It is of
+    /// no position and no watermark, so it may be put before any other input.
+    #[must_use]
+    pub fn into_memory(mut self) -> State {
+        self.windows.retain_mut(|(_, window)| window.keep_memory());
+        State { watermark: EventTime::MIN, forgotten: EventTime::MIN, ..self }
+    }
+}
+
 impl Engine {
     /// An engine without windows.
     #[must_use]

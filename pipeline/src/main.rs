@@ -1,3 +1,7 @@
 //! The `floodmark` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    floodmark::cli::main()
+}

@@ -10,6 +10,7 @@ mod keys;
 mod link;
 mod load;
 mod members;
+pub mod pack;
 mod quantity;
 mod words;
 

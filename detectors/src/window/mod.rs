@@ -199,6 +199,13 @@ impl Window {
         !self.bursts.is_empty()
     }
 
+    /// Drops all but what a rule remembers of the key; false if that is nothing.
+    pub(crate) fn keep_memory(&mut self) -> bool {
+        self.samples = Samples::default();
+        self.bursts.clear();
+        self.waiting.remembers()
+    }
+
     /// The samples in it, least first.
     #[must_use]
     pub fn samples(&self) -> &[Held] {

@@ -18,3 +18,11 @@ pub use fault::{Fault, Faults};
 pub use kafka::{Kafka, Property};
 pub use secret::{Hidden, Secret};
 pub use settings::{Engine, Rules, Settings, Sink, SinkKind, Source, SourceKind};
+
+/// Reads a duration for the command line: `15m`, `90s`, `1h30m`; in seconds.
+///
+/// # Errors
+/// What it should look like.
+pub fn parse_duration(text: &str) -> Result<i64, String> {
+    reader::duration_secs(text).ok_or_else(|| format!("`{text}` is no duration such as 15m, 90s or 1h30m"))
+}

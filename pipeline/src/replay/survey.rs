@@ -95,6 +95,18 @@ pub enum Why {
     TooManyOpen,
 }
 
+impl std::fmt::Display for Why {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Why::Disordered { records, lag_secs } => {
+                write!(f, "{records} records out of order beyond the lateness, by up to {lag_secs} s")
+            }
+            Why::Stream => f.write_str("standard input cannot be read twice"),
+            Why::TooManyOpen => f.write_str("more long files overlap than may be open at once"),
+        }
+    }
+}
+
 /// What the survey found, for the closing words of a replay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {

@@ -1,0 +1,148 @@
+//! `floodmark generate`: an organisation's traffic to a file or standard output.
+
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::ValueEnum;
+use floodmark_detectors::time::EventTime;
+
+use crate::config::parse_duration;
+use crate::generate::{Attacks, Feed, Plan, history, planted, write, write_files};
+
+/// Write an organisation's CloudTrail: thousands of principals at work, and attacks woven in. The
+/// same arguments give the same bytes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  floodmark generate --records 100000 > feed.ndjson
+  floodmark generate --feed files --out bucket/ --truth truth.ndjson")]
+pub(super) struct Args {
+    #[command(flatten)]
+    plan: PlanArgs,
+    /// How records reach the reader.
+    #[arg(long, value_enum, default_value_t = FeedArg::Disordered)]
+    feed: FeedArg,
+    /// A file, `-` for standard output, or for `--feed files` a folder.
+    #[arg(long, default_value = "-")]
+    out: PathBuf,
+    /// Begin with the weeks before, from which `first_seen` rules learn what is not new.
+    #[arg(long)]
+    history: bool,
+    /// Write the planted bursts as NDJSON to this file.
+    #[arg(long, value_name = "FILE")]
+    truth: Option<PathBuf>,
+}
+
+/// What to play.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct PlanArgs {
+    /// Everything random comes from this.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Records of ordinary work; attacks and near misses come on top.
+    #[arg(long, default_value_t = 400_000)]
+    records: u64,
+    /// Event time that the feed spans.
+    #[arg(long, default_value = "6h", value_parser = parse_duration)]
+    duration: i64,
+    /// Event time at which it begins.
+    #[arg(long, value_parser = parse_time)]
+    start: Option<EventTime>,
+    /// Ordinary principals.
+    #[arg(long, default_value_t = 5_000)]
+    principals: u32,
+    /// Ordinary accounts.
+    #[arg(long, default_value_t = 40)]
+    accounts: u32,
+    /// Attacks to weave in, by the code of the rule that must see them: `all`, `none`, or codes.
+    #[arg(long, value_delimiter = ',', default_value = "all")]
+    attacks: Vec<String>,
+}
+
+/// See [`Feed`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FeedArg {
+    /// In order of event time, each record once.
+    Ordered,
+    /// Minutes late, out of order, a tenth twice: as real feeds are.
+    Disordered,
+    /// A gzip file for each account and region every five minutes, as in a bucket.
+    Files,
+}
+
+impl PlanArgs {
+    pub(super) fn plan(&self, feed: Feed) -> Plan {
+        let attacks = match self.attacks.as_slice() {
+            [one] if one == "all" => Attacks::All,
+            [one] if one == "none" => Attacks::None,
+            codes => Attacks::Only(codes.to_vec()),
+        };
+        Plan {
+            seed: self.seed,
+            start: self.start.unwrap_or(Plan::default().start),
+            duration_secs: self.duration.max(1),
+            records: self.records,
+            principals: self.principals,
+            accounts: self.accounts,
+            attacks,
+            feed,
+        }
+    }
+}
+
+fn parse_time(text: &str) -> Result<EventTime, String> {
+    EventTime::parse(text).ok_or_else(|| format!("`{text}` is no time such as 2026-11-25T09:00:00Z"))
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
+    let plan = args.plan.plan(match args.feed {
+        FeedArg::Ordered => Feed::Ordered,
+        FeedArg::Disordered => Feed::Disordered,
+        FeedArg::Files => Feed::FiveMinuteFiles,
+    });
+    let into = || format!("cannot write {}", args.out.display());
+    if let Some(path) = &args.truth {
+        let lines: String = planted(&plan)
+            .iter()
+            .map(|p| {
+                let line = serde_json::json!({
+                    "code": p.code, "account": p.account, "principal": p.principal,
+                    "first": p.first.to_string(), "last": p.last.to_string(),
+                    "count": p.count, "why": p.why,
+                });
+                format!("{line}\n")
+            })
+            .collect();
+        std::fs::write(path, lines).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    let records = if args.feed == FeedArg::Files {
+        anyhow::ensure!(args.out.as_os_str() != "-", "--feed files needs a folder: --out DIR");
+        write_files(&plan, &args.out).with_context(into)?
+    } else if args.out.as_os_str() == "-" {
+        let stdout = std::io::stdout().lock();
+        match write_feed(args, &plan, BufWriter::new(stdout)) {
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(true),
+            written => written.with_context(into)?,
+        }
+    } else {
+        let file = std::fs::File::create(&args.out).with_context(into)?;
+        write_feed(args, &plan, BufWriter::new(file)).with_context(into)?
+    };
+    eprintln!("{records} records, seed {}", plan.seed);
+    Ok(true)
+}
+
+fn write_feed(args: &Args, plan: &Plan, mut out: impl Write) -> std::io::Result<u64> {
+    let mut before = 0;
+    if args.history {
+        for delivered in history(plan) {
+            out.write_all(&delivered.record)?;
+            out.write_all(b"\n")?;
+            before += 1;
+        }
+    }
+    let records = write(plan, &mut out)?;
+    out.flush()?;
+    Ok(before + records)
+}
