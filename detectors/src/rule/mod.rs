@@ -1,16 +1,22 @@
 //! Compiled rules: what the engine runs on. `rule::load` makes them from Sigma documents.
 
+mod condition;
 mod correlation;
 mod detection;
 mod document;
 mod extension;
 mod fault;
+mod filter;
 mod index;
+mod item;
 mod keys;
 mod link;
 mod load;
 mod members;
+mod names;
 mod quantity;
+mod tag;
+mod taps;
 mod words;
 
 #[cfg(test)]
@@ -272,10 +278,20 @@ pub struct Environment {
     /// Sets of operations by name (`compute`), from the catalogue: asked for what `lists` lacks.
     pub sets: fn(&str) -> Option<Vec<&'static str>>,
     /// The names that `sets` knows, for the nearest to a misspelt one.
-    pub set_names: &'static [&'static str],
+    pub set_names: fn() -> Vec<&'static str>,
 }
 
 impl Environment {
+    /// These lists, and the catalogue's sets of operations.
+    #[must_use]
+    pub fn of(lists: BTreeMap<String, Vec<String>>) -> Environment {
+        Environment {
+            lists,
+            sets: crate::catalogue::operation_set,
+            set_names: || crate::catalogue::operation_set_names().collect(),
+        }
+    }
+
     /// The values of a list; `None` if there is no such list.
     #[must_use]
     pub fn list(&self, name: &str) -> Option<Vec<String>> {
@@ -286,7 +302,7 @@ impl Environment {
     /// Every name that is known.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
-        let sets = self.set_names.iter().map(|name| (*name).to_owned());
+        let sets = (self.set_names)().into_iter().map(str::to_owned);
         self.lists.keys().cloned().chain(sets).collect()
     }
 }
@@ -297,7 +313,7 @@ impl Default for Environment {
         Environment {
             lists: BTreeMap::new(),
             sets: |_| None,
-            set_names: &[],
+            set_names: Vec::new,
         }
     }
 }
