@@ -97,20 +97,6 @@ pub(crate) enum TimePart {
 }
 
 impl Modifiers {
-    /// None.
-    #[cfg(test)]
-    pub(crate) const NONE: Modifiers = Modifiers {
-        manner: Manner::Text {
-            part: Part::Whole,
-            encoding: Encoding::None,
-            windash: false,
-        },
-        all: false,
-        neq: false,
-        cased: false,
-        expand: false,
-    };
-
     /// Reads what stands after the first `|` of a key. The error says what does not go together;
     /// an unknown name is an error that holds it as its second part.
     pub(crate) fn parse(names: &[&str]) -> Result<Modifiers, (String, Option<String>)> {
@@ -242,9 +228,7 @@ impl Modifiers {
             Some(("cased", name))
         } else if self.expand && !is_text {
             Some(("expand", name))
-        } else if self.neq && matches!(self.manner, Manner::Exists) {
-            Some(("neq", name))
-        } else if self.neq && self.compares_order() {
+        } else if self.neq && (self.manner == Manner::Exists || self.compares_order()) {
             Some(("neq", name))
         } else {
             None

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rsigma_parser::ast::ConditionExpr;
 
 use super::Threshold;
-use super::detection::parse_condition;
+use super::condition::parse_condition;
 use super::document::{Content, Node};
 use super::fault::Problem;
 use super::keys;

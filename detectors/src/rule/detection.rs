@@ -9,27 +9,19 @@ use std::sync::Arc;
 use rsigma_parser::ast::{ConditionExpr, Quantifier as Of, SelectorPattern};
 
 use super::Environment;
-use super::document::{Content, Entry, Node as Yaml, Sort};
+use super::condition::parse_condition;
+use super::document::{Content, Entry, Node as Yaml};
 use super::fault::Problem;
 use crate::field::Path;
-use crate::matcher::{
-    Each, Item, MODIFIER_NAMES, Modifiers, Node, Place, Quantifier, Selection, Wish,
-};
-
-/// Longest condition, bytes.
-const CONDITION_BYTES_MAX: usize = 4_096;
-/// Deepest nesting of parentheses and negations in a condition.
-const CONDITION_DEPTH_MAX: usize = 32;
-/// Most values of one field, lists filled in.
-const VALUES_MAX: usize = 20_000;
+use crate::matcher::{Each, Node, Place, Quantifier, Selection};
 
 /// Compiles detections against lists.
 pub(crate) struct Compiler<'e> {
-    environment: &'e Environment,
+    pub(super) environment: &'e Environment,
     /// `sigma-version: 3`: brackets in field names are array selectors.
     selectors: bool,
     /// Lists of which the rule says what it means when they are empty.
-    may_be_empty: BTreeSet<String>,
+    pub(super) may_be_empty: BTreeSet<String>,
     /// Lists that were filled in, with their values: they decide what matches.
     pub(crate) filled: BTreeMap<String, Vec<String>>,
     /// Lists that are empty, and may be.
@@ -39,7 +31,7 @@ pub(crate) struct Compiler<'e> {
 
 /// What a selection's fields are looked up in.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum In {
+pub(super) enum In {
     Record,
     Element,
 }
@@ -297,174 +289,11 @@ impl<'e> Compiler<'e> {
         }
     }
 
-    /// A test of one field.
-    fn item(&mut self, place_of: Place, names: &[&str], value: &Yaml, line: usize) -> Node {
-        let modifiers = match Modifiers::parse(names) {
-            Ok(modifiers) => modifiers,
-            Err((reason, unknown)) => {
-                let problem = Problem::new(line, reason);
-                return self.fault(match unknown {
-                    Some(name) => problem.nearest(&name, MODIFIER_NAMES),
-                    None => problem,
-                });
-            }
-        };
-        let before = self.problems.len();
-        let within = match place_of {
-            Place::Within(_) => In::Element,
-            Place::Field(_) | Place::Everywhere => In::Record,
-        };
-        let mut wishes: Vec<(Wish, usize)> = Vec::new();
-        for node in value.elements() {
-            let Some(wish) = self.wish(node, &place_of) else {
-                continue;
-            };
-            if modifiers.expand {
-                self.expand(&wish, node.line, &mut wishes);
-            } else {
-                if let Wish::Text(text) = &wish
-                    && let Some(("", name, "")) = placeholder(text)
-                {
-                    let reason = format!("`%{name}%` stands for a list only with `expand`");
-                    let fix = format!("write `{}|expand`", place_of.name());
-                    self.problems.push(Problem::new(node.line, reason).fix(fix));
-                }
-                wishes.push((wish, node.line));
-            }
-        }
-        if self.problems.len() > before {
-            return Node::default();
-        }
-        if value.elements().is_empty() {
-            return self.fault(Problem::new(line, "an empty list holds for no record"));
-        }
-        if wishes.is_empty() && modifiers.all {
-            return self.fault(Problem::new(
-                line,
-                "`all` of an empty list holds for every record",
-            ));
-        }
-        if wishes.len() > VALUES_MAX {
-            let reason = format!("a field may have {VALUES_MAX} values");
-            return self.fault(Problem::new(line, reason));
-        }
-        let (wishes, lines): (Vec<Wish>, Vec<usize>) = wishes.into_iter().unzip();
-        let refer = |field: &str| place(field, within);
-        match Item::compile(place_of, &names.join("|"), modifiers, wishes, &refer) {
-            Ok(item) => Node::Item(Box::new(item)),
-            Err((at, reason)) => {
-                let line = lines.get(at).copied().unwrap_or(line);
-                self.fault(Problem::new(line, reason))
-            }
-        }
-    }
-
-    fn wish(&mut self, node: &Yaml, place: &Place) -> Option<Wish> {
-        let Some(scalar) = node.scalar() else {
-            let problem = Problem::new(
-                node.line,
-                format!(
-                    "a value must be a text, a number, true, false or null, not {}",
-                    node.sort_name()
-                ),
-            );
-            let inner = node.map().and_then(<[Entry]>::first);
-            self.problems.push(match (inner, place) {
-                (Some(inner), Place::Field(path)) => {
-                    problem.fix(format!("write `{}.{}`", path.as_str(), inner.key))
-                }
-                _ => problem,
-            });
-            return None;
-        };
-        Some(match scalar.sort {
-            Sort::Null => Wish::Null,
-            Sort::Bool(value) => Wish::Bool(value),
-            Sort::Number => Wish::Number(scalar.text.clone()),
-            Sort::Text => Wish::Text(scalar.text.clone()),
-        })
-    }
-
-    /// Fills in the list a value names.
-    fn expand(&mut self, wish: &Wish, line: usize, wishes: &mut Vec<(Wish, usize)>) {
-        let Wish::Text(text) = wish else {
-            wishes.push((wish.clone(), line));
-            return;
-        };
-        let Some((before, name, after)) = placeholder(text) else {
-            let reason = format!("`expand` wants a list such as `%compute%`, not `{text}`");
-            self.problems.push(Problem::new(line, reason));
-            return;
-        };
-        if placeholder(after).is_some() {
-            let reason = format!("`{text}` names two lists: one value may name one");
-            self.problems.push(Problem::new(line, reason));
-            return;
-        }
-        match self.environment.list(name) {
-            Some(values) if !values.is_empty() => {
-                wishes.extend(
-                    values
-                        .iter()
-                        .map(|value| (Wish::Text(format!("{before}{value}{after}")), line)),
-                );
-                self.filled.insert(name.to_owned(), values);
-            }
-            _ if self.may_be_empty.contains(name) => {
-                self.empty.insert(name.to_owned());
-            }
-            Some(_) => {
-                let fix = format!("say what that means under `floodmark.environment.{name}.empty`");
-                let problem = Problem::new(line, format!("list `%{name}%` is empty"));
-                self.problems.push(problem.fix(fix));
-            }
-            None => {
-                let names = self.environment.names();
-                let problem = Problem::new(line, format!("there is no list `%{name}%`"));
-                self.problems
-                    .push(problem.nearest(name, names.iter().map(String::as_str)));
-            }
-        }
-    }
-
     /// Notes the problem; what stands in its place is never asked.
-    fn fault(&mut self, problem: Problem) -> Node {
+    pub(super) fn fault(&mut self, problem: Problem) -> Node {
         self.problems.push(problem);
         Node::default()
     }
-}
-
-/// Reads a condition; bounded before the grammar, which recurses, sees it.
-pub(crate) fn parse_condition(text: &str, line: usize) -> Result<ConditionExpr, Problem> {
-    if text.len() > CONDITION_BYTES_MAX {
-        let reason = format!("a condition may have {CONDITION_BYTES_MAX} bytes");
-        return Err(Problem::new(line, reason));
-    }
-    if text.contains('|') {
-        let problem = Problem::new(line, "conditions with `|` are not read");
-        return Err(problem.fix("count with a correlation rule"));
-    }
-    let negations = text
-        .split_whitespace()
-        .filter(|word| *word == "not")
-        .count();
-    let (mut depth, mut deepest) = (0_usize, 0_usize);
-    for character in text.chars() {
-        match character {
-            '(' => depth += 1,
-            ')' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        deepest = deepest.max(depth);
-    }
-    if deepest > CONDITION_DEPTH_MAX || negations > 4 * CONDITION_DEPTH_MAX {
-        return Err(Problem::new(line, "the condition is nested too deep"));
-    }
-    rsigma_parser::parse_condition(text).map_err(|error| {
-        let place = error.location().map_or(0, |place| place.col);
-        let reason = format!("the condition `{text}` cannot be read from character {place} on");
-        Problem::new(line, reason)
-    })
 }
 
 fn keyword_place(within: In) -> Place {
@@ -474,7 +303,7 @@ fn keyword_place(within: In) -> Place {
     }
 }
 
-fn place(field: &str, within: In) -> Result<Place, String> {
+pub(super) fn place(field: &str, within: In) -> Result<Place, String> {
     if field.split('.').any(str::is_empty) {
         return Err(format!("`{field}` is no field: a name is missing"));
     }
@@ -513,15 +342,4 @@ fn split_selector(field: &str) -> Result<Option<(&str, Quantifier, &str)>, Strin
         _ => return Err(format!("`{field}`: a `.` and a name must follow `]`")),
     };
     Ok(Some((array, quantifier, rest)))
-}
-
-/// The first `%name%` of a text, with what stands before and after it.
-fn placeholder(text: &str) -> Option<(&str, &str, &str)> {
-    let (before, tail) = text.split_once('%')?;
-    let (name, after) = tail.split_once('%')?;
-    let is_name = !name.is_empty()
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
-    is_name.then_some((before, name, after))
 }

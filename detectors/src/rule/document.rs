@@ -436,7 +436,7 @@ mod tests {
         );
         assert_eq!(
             fault(&"- a\n".repeat(NODES_MAX)),
-            "99999: over 100000 keys and values"
+            "99998: over 100000 keys and values"
         );
     }
 

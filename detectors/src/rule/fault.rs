@@ -39,19 +39,18 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
-    /// A problem at a line. Reasons are one line.
-    pub(crate) fn new(line: usize, reason: impl Into<String>) -> Problem {
-        let reason: String = reason.into();
+    /// A problem at a line.
+    pub(crate) fn new(line: usize, reason: impl AsRef<str>) -> Problem {
         Problem {
             line,
-            reason: reason.split_whitespace().collect::<Vec<_>>().join(" "),
+            reason: one_line(reason.as_ref()),
             fix: None,
         }
     }
 
     /// With what would mend it.
-    pub(crate) fn fix(mut self, fix: impl Into<String>) -> Problem {
-        self.fix = Some(fix.into());
+    pub(crate) fn fix(mut self, fix: impl AsRef<str>) -> Problem {
+        self.fix = Some(one_line(fix.as_ref()));
         self
     }
 
@@ -61,9 +60,19 @@ impl Problem {
         name: &str,
         valid: impl IntoIterator<Item = &'n str>,
     ) -> Problem {
-        self.fix = nearest(name, valid).map(|near| format!("did you mean `{near}`?"));
+        self.fix = nearest(name, valid).map(|near| one_line(&format!("did you mean `{near}`?")));
         self
     }
+}
+
+/// What a rule says may stand in a fault, but no line breaks and nothing a terminal obeys.
+fn one_line(text: &str) -> String {
+    let plain = |character: char| match character {
+        character if character.is_control() => '\u{FFFD}',
+        character => character,
+    };
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.join(" ").chars().map(plain).collect()
 }
 
 /// The valid name that `name` was most probably meant to be: at most one letter in three is

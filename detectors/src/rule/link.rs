@@ -1,20 +1,22 @@
 //! Rules tied to the rules they name: windows in order, and taps that lead to them.
 
-use std::collections::BTreeMap;
 use std::hash::Hasher as _;
 use std::sync::Arc;
 
 use siphasher::sip::SipHasher13;
 
 use super::correlation::{Condition, Correlation, SUM_UNIT, Sort};
-use super::extension::{SINGLE_SECS, Special};
+use super::extension::SINGLE_SECS;
 use super::fault::{Fault, Problem};
+use super::filter::filter;
 use super::index::Index;
 use super::load::{Body, Draft};
 use super::members::members;
-use super::{Detection, Kind, Mark, Rule, RuleSet, Tap, Threshold, words};
+use super::names::{Names, fault, names, unknown};
+use super::tag::{feed, identity};
+use super::{Detection, Kind, Mark, Rule, RuleSet, Threshold, words};
 use crate::field::Path;
-use crate::matcher::{Matcher, Node};
+use crate::matcher::Matcher;
 
 /// Group-by of a single-record rule that names none.
 const SINGLE_GROUP_BY: [&str; 2] = ["floodmark.account", "floodmark.principal"];
@@ -36,150 +38,27 @@ pub(crate) fn link(mut drafts: Vec<Draft>, faults: &mut Vec<Fault>) -> Option<Ru
     linker.build(&order)
 }
 
-/// Every id and name, and whose it is.
-type Names = BTreeMap<String, usize>;
-
-fn names(drafts: &[Draft], faults: &mut Vec<Fault>) -> Names {
-    let mut names = Names::new();
-    let mut cards: BTreeMap<&str, usize> = BTreeMap::new();
-    for (at, draft) in drafts.iter().enumerate() {
-        let mut told = false;
-        for (what, name) in [("id", &draft.id), ("name", &draft.name)] {
-            let Some(name) = name else { continue };
-            match names
-                .get(name.as_str())
-                .and_then(|first| drafts.get(*first))
-            {
-                Some(first) if !std::ptr::eq(first, draft) => {
-                    let reason = format!(
-                        "{what} `{name}` is taken by the rule at {}:{}",
-                        first.path, first.line
-                    );
-                    faults.push(fault(draft, Problem::new(draft.line, reason)));
-                    told = true;
-                }
-                _ => {
-                    names.insert(name.clone(), at);
-                }
-            }
-        }
-        // A rule without id and name is known by its title.
-        if let Some(first) = cards.insert(&draft.card.id, at)
-            && !told
-            && draft.id.is_none()
-            && draft.name.is_none()
-            && let Some(first) = drafts.get(first)
-        {
-            let reason = format!(
-                "title `{}` is taken by the rule at {}:{}",
-                draft.card.title, first.path, first.line
-            );
-            let problem = Problem::new(draft.line, reason).fix("give it an `id`");
-            faults.push(fault(draft, problem));
-        }
-    }
-    names
-}
-
-fn fault(draft: &Draft, problem: Problem) -> Fault {
-    Fault {
-        path: draft.path.to_string(),
-        line: problem.line,
-        rule: Some(draft.label().to_owned()),
-        reason: problem.reason,
-        fix: problem.fix,
-    }
-}
-
-fn unknown(name: &str, line: usize, names: &Names) -> Problem {
-    Problem::new(line, format!("there is no rule `{name}`"))
-        .nearest(name, names.keys().map(String::as_str))
-}
-
-/// Adds the condition of each filter to the detections it is for.
-fn filter(drafts: &mut [Draft], names: &Names, faults: &mut Vec<Fault>) {
-    let mut additions: Vec<(usize, Node, String)> = Vec::new();
-    for draft in drafts.iter() {
-        let Body::Filter {
-            condition,
-            source,
-            rules,
-        } = &draft.body
-        else {
-            continue;
-        };
-        let targets: Vec<(usize, Option<usize>)> = match rules {
-            None => (0..drafts.len()).map(|at| (at, None)).collect(),
-            Some(rules) => rules
-                .iter()
-                .filter_map(|(name, line)| match names.get(name) {
-                    Some(at) => Some((*at, Some(*line))),
-                    None => {
-                        faults.push(fault(draft, unknown(name, *line, names)));
-                        None
-                    }
-                })
-                .collect(),
-        };
-        for (at, line) in targets {
-            let Some(target) = drafts.get(at) else {
-                continue;
-            };
-            match (&target.body, line) {
-                (Body::Detection { source: other, .. }, _) if source.covers(other) => {
-                    additions.push((at, condition.clone(), draft.canonical.clone()));
-                }
-                (Body::Detection { .. }, Some(line)) => {
-                    let reason = format!(
-                        "the filter's logsource is not that of rule `{}`",
-                        target.label()
-                    );
-                    faults.push(fault(draft, Problem::new(line, reason)));
-                }
-                (Body::Correlation(_) | Body::Filter { .. }, Some(line)) => {
-                    let reason = format!(
-                        "a filter is for detections, and `{}` is none",
-                        target.label()
-                    );
-                    let problem = Problem::new(line, reason);
-                    faults.push(fault(draft, problem.fix("name the detections it counts")));
-                }
-                _ => {}
-            }
-        }
-    }
-    for (at, addition, text) in additions {
-        if let Some(target) = drafts.get_mut(at)
-            && let Body::Detection { condition, .. } = &mut target.body
-        {
-            let own = std::mem::take(condition);
-            *condition = Node::And(vec![own, addition]);
-            target.canonical.push_str("&&");
-            target.canonical.push_str(&text);
-        }
-    }
-}
-
-struct Linker<'d> {
-    drafts: &'d [Draft],
-    names: &'d Names,
+/// Drafts on their way to rules.
+pub(super) struct Linker<'d> {
+    pub(super) drafts: &'d [Draft],
+    pub(super) names: &'d Names,
     faults: &'d mut Vec<Fault>,
     /// Of each correlation, the drafts it names; `None` where there is none.
-    members: Vec<Vec<Option<usize>>>,
+    pub(super) members: Vec<Vec<Option<usize>>>,
     /// Of each draft, the correlations that name it.
-    parents: Vec<Vec<usize>>,
+    pub(super) parents: Vec<Vec<usize>>,
     /// Of each draft, its place among the rules with windows.
-    rule_of: Vec<Option<usize>>,
+    pub(super) rule_of: Vec<Option<usize>>,
 }
 
 impl<'d> Linker<'d> {
-    fn fault(&mut self, at: usize, problem: Problem) {
+    pub(super) fn fault(&mut self, at: usize, problem: Problem) {
         if let Some(draft) = self.drafts.get(at) {
             self.faults.push(fault(draft, problem));
         }
     }
 
-    fn correlation(&self, at: usize) -> Option<&'d Correlation> {
+    pub(super) fn correlation(&self, at: usize) -> Option<&'d Correlation> {
         match &self.drafts.get(at)?.body {
             Body::Correlation(correlation) => Some(correlation),
             _ => None,
@@ -422,8 +301,9 @@ impl<'d> Linker<'d> {
             },
         };
         if kind.waits() && group_by.is_empty() {
+            let line = self.correlation(at).map_or(draft.line, |c| c.line);
             let problem = Problem::new(
-                draft.line,
+                line,
                 "a condition that a late record can undo needs a group-by",
             );
             self.fault(at, problem);
@@ -495,8 +375,6 @@ impl<'d> Linker<'d> {
             let secs = further.timespan_secs.unwrap_or(timespan_secs);
             let reason = if !counts {
                 "`marks` go with `gt` and `gte` of a count or a sum only"
-            } else if secs > timespan_secs {
-                "a mark's timespan may be the rule's at most: older samples are gone"
             } else if draft.card.level >= Some(further.level) {
                 "a mark's level must be above the rule's"
             } else if further.gte == 0 {
@@ -514,164 +392,8 @@ impl<'d> Linker<'d> {
         marks
     }
 
-    /// From a detection to its own rule.
-    fn own_tap(&mut self, at: usize, rule: usize) -> Option<Tap> {
-        let draft = self.drafts.get(at)?;
-        let (group_by, value) = match &draft.extension.special {
-            Some(special) => (special.group_by.clone(), special.value.clone()),
-            None => (single_group_by(draft), Vec::new()),
-        };
-        Some(Tap {
-            rule,
-            member: 0,
-            group_by: self.paths(at, &group_by),
-            value: self.paths(at, &value),
-        })
-    }
-
-    /// From a rule or a detection to the correlations that name it.
-    fn taps(&mut self, at: usize) -> Vec<Tap> {
-        let mut taps = Vec::new();
-        for parent in self.parents.get(at).cloned().unwrap_or_default() {
-            let Some(correlation) = self.correlation(parent) else {
-                continue;
-            };
-            let members = self.members.get(parent).cloned().unwrap_or_default();
-            let Some(member) = members.iter().position(|member| *member == Some(at)) else {
-                continue;
-            };
-            let Some(rule) = self.rule_of.get(parent).copied().flatten() else {
-                continue;
-            };
-            self.check_aliases(parent, correlation, &members, member);
-            let group_by: Vec<(String, usize)> = correlation
-                .group_by
-                .iter()
-                .filter_map(|field| self.field(parent, correlation, &members, at, field))
-                .collect();
-            self.check_contained(parent, at, &group_by);
-            let value: Vec<(String, usize)> = match &correlation.condition {
-                Condition::Numbers {
-                    field: Some(field), ..
-                } => self
-                    .field(parent, correlation, &members, at, field)
-                    .into_iter()
-                    .collect(),
-                _ => Vec::new(),
-            };
-            let temporal = matches!(correlation.sort, Sort::Temporal | Sort::TemporalOrdered);
-            taps.push(Tap {
-                rule,
-                member: u8::try_from(member).unwrap_or_default() * u8::from(temporal),
-                group_by: self.paths(parent, &group_by),
-                value: self.paths(parent, &value),
-            });
-        }
-        taps
-    }
-
-    /// What a field of a correlation is called in one of its members.
-    fn field(
-        &mut self,
-        parent: usize,
-        correlation: &Correlation,
-        members: &[Option<usize>],
-        member: usize,
-        (name, line): &(String, usize),
-    ) -> Option<(String, usize)> {
-        let Some(alias) = correlation.aliases.iter().find(|alias| alias.name == *name) else {
-            return Some((name.clone(), *line));
-        };
-        let found = alias
-            .fields
-            .iter()
-            .find(|(rule, ..)| self.names.get(rule) == Some(&member));
-        if let Some((_, field, line)) = found {
-            return Some((field.clone(), *line));
-        }
-        let place = members.iter().position(|m| *m == Some(member));
-        let (rule, _) = correlation.rules.get(place?)?;
-        let reason = format!("alias `{name}` names no field for rule `{rule}`");
-        self.fault(parent, Problem::new(alias.line, reason));
-        None
-    }
-
-    /// Refuses aliases nobody uses, and fields of rules the correlation does not name.
-    fn check_aliases(
-        &mut self,
-        at: usize,
-        correlation: &Correlation,
-        members: &[Option<usize>],
-        member: usize,
-    ) {
-        if member != 0 {
-            return;
-        }
-        let used: Vec<&str> = correlation
-            .group_by
-            .iter()
-            .map(|(field, _)| field.as_str())
-            .chain(match &correlation.condition {
-                Condition::Numbers {
-                    field: Some((field, _)),
-                    ..
-                } => Some(field.as_str()),
-                _ => None,
-            })
-            .collect();
-        for alias in &correlation.aliases {
-            if !used.contains(&alias.name.as_str()) {
-                let reason = format!("alias `{}` is used nowhere", alias.name);
-                let problem = Problem::new(alias.line, reason);
-                self.fault(at, problem.nearest(&alias.name, used.iter().copied()));
-            }
-            for (rule, _, line) in &alias.fields {
-                let named = self.names.get(rule).copied();
-                if named.is_none() || !members.contains(&named) {
-                    let reason = format!("alias `{}`: `{rule}` is not in `rules`", alias.name);
-                    let rules = correlation.rules.iter().map(|(rule, _)| rule.as_str());
-                    self.fault(at, Problem::new(*line, reason).nearest(rule, rules));
-                }
-            }
-        }
-    }
-
-    /// A correlation's group-by must be contained in that of a member with windows of its own:
-    /// else samples of one key of the member would fall under several of the correlation. A member
-    /// that is satisfied by a single record is free.
-    fn check_contained(&mut self, parent: usize, at: usize, wanted: &[(String, usize)]) {
-        let Some(draft) = self.drafts.get(at) else {
-            return;
-        };
-        let has: Vec<String> = match (&draft.body, &draft.extension.special) {
-            (Body::Correlation(correlation), _) => correlation
-                .group_by
-                .iter()
-                .filter_map(|(name, _)| one_field(correlation, name))
-                .collect(),
-            (Body::Detection { .. }, Some(Special { kind, group_by, .. }))
-                if !matches!(kind, Kind::FirstSeen { .. }) =>
-            {
-                group_by.iter().map(|(field, _)| field.clone()).collect()
-            }
-            _ => return,
-        };
-        for (field, line) in wanted {
-            if !has.contains(field) {
-                let reason = format!(
-                    "it groups by `{field}`, but rule `{}`, which it counts, does not",
-                    draft.label()
-                );
-                self.fault(
-                    parent,
-                    Problem::new(*line, reason).nearest(field, has.iter().map(String::as_str)),
-                );
-            }
-        }
-    }
-
     /// Compiles fields; those that are none are told.
-    fn paths(&mut self, at: usize, fields: &[(String, usize)]) -> Vec<Path> {
+    pub(super) fn paths(&mut self, at: usize, fields: &[(String, usize)]) -> Vec<Path> {
         let mut paths = Vec::new();
         for (field, line) in fields {
             let parsed =
@@ -689,66 +411,12 @@ impl<'d> Linker<'d> {
     }
 }
 
-/// The one field a name of a correlation's group-by stands for; none if members differ.
-fn one_field(correlation: &Correlation, name: &str) -> Option<String> {
-    let Some(alias) = correlation.aliases.iter().find(|alias| alias.name == name) else {
-        return Some(name.to_owned());
-    };
-    let (_, first, _) = alias.fields.first()?;
-    let same = alias.fields.iter().all(|(_, field, _)| field == first);
-    same.then(|| first.clone())
-}
-
-fn single_group_by(draft: &Draft) -> Vec<(String, usize)> {
+/// The group-by of a single-record rule, and lines.
+pub(super) fn single_group_by(draft: &Draft) -> Vec<(String, usize)> {
     draft.extension.group_by.clone().unwrap_or_else(|| {
         SINGLE_GROUP_BY
             .iter()
             .map(|field| ((*field).to_owned(), draft.line))
             .collect()
     })
-}
-
-/// The part of a tag that is the rule's own: id, kind of window and its length. Marks are not in
-/// it: a changed mark judges the windows anew that are there.
-fn identity(rule: &Rule) -> SipHasher13 {
-    let mut hasher = SipHasher13::new();
-    let mut number = |number: i64| hasher.write(&number.to_le_bytes());
-    number(match rule.kind {
-        Kind::Count(_) => 1,
-        Kind::Distinct(_) => 2,
-        Kind::Sum(_) => 3,
-        Kind::Temporal(_) => 4,
-        Kind::Ordered(_) => 5,
-        Kind::FirstSeen { .. } => 6,
-        Kind::Surge { .. } => 7,
-        Kind::Silence { .. } => 8,
-    });
-    number(rule.timespan_secs);
-    if let Kind::Silence { slot_secs, .. } = rule.kind {
-        number(slot_secs);
-    }
-    text(&mut hasher, &rule.card.id);
-    rule.differ
-        .iter()
-        .for_each(|path| text(&mut hasher, path.as_str()));
-    hasher
-}
-
-/// Adds to each rule's tag what comes to it, from where and how.
-fn feed(source: u64, taps: &[Tap], hashers: &mut [SipHasher13]) {
-    for tap in taps {
-        if let Some(hasher) = hashers.get_mut(tap.rule) {
-            hasher.write(&source.to_le_bytes());
-            hasher.write(&[tap.member]);
-            for paths in [&tap.group_by, &tap.value] {
-                hasher.write(&u64::try_from(paths.len()).unwrap_or(u64::MAX).to_le_bytes());
-                paths.iter().for_each(|path| text(hasher, path.as_str()));
-            }
-        }
-    }
-}
-
-fn text(hasher: &mut SipHasher13, text: &str) {
-    hasher.write(&u64::try_from(text.len()).unwrap_or(u64::MAX).to_le_bytes());
-    hasher.write(text.as_bytes());
 }

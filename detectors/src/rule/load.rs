@@ -322,7 +322,7 @@ fn log_source(root: &Yaml, problems: &mut Vec<Problem>) -> Option<LogSource> {
             continue;
         };
         let got = node.text().unwrap_or_default();
-        if !known.is_some_and(|known| known == got) {
+        if known.is_none_or(|known| known != got) {
             let reason = format!("only CloudTrail is read here: {key} `{got}` gives no record");
             problems.push(Problem::new(node.line, reason).fix(fix));
         }

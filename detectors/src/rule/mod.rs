@@ -1,17 +1,23 @@
 //! Compiled rules: what the engine runs on. `rule::load` makes them from Sigma documents.
 
+mod condition;
 mod correlation;
 mod detection;
 mod document;
 mod extension;
 mod fault;
+mod filter;
 mod index;
+mod item;
 mod keys;
 mod link;
 mod load;
 mod members;
+mod names;
 pub mod pack;
 mod quantity;
+mod tag;
+mod taps;
 mod words;
 
 #[cfg(test)]
@@ -272,6 +278,16 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// These lists, and the catalogue's sets of operations.
+    #[must_use]
+    pub fn of(lists: BTreeMap<String, Vec<String>>) -> Environment {
+        Environment {
+            lists,
+            sets: crate::catalogue::operation_set,
+            set_names: || crate::catalogue::operation_set_names().collect(),
+        }
+    }
+
     /// The values of a list; `None` if there is no such list.
     #[must_use]
     pub fn list(&self, name: &str) -> Option<Vec<String>> {

@@ -1,0 +1,82 @@
+//! Rules as people write them: what loads, what is refused and how, what matches.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+mod compiled;
+mod eight;
+mod faults;
+mod matching;
+
+use super::*;
+
+/// One file `r.yml`.
+fn document(text: &str) -> Document {
+    Document {
+        path: "r.yml".to_owned(),
+        text: text.to_owned(),
+    }
+}
+
+fn load(text: &str) -> Result<RuleSet, Vec<Fault>> {
+    RuleSet::load(&[document(text)], &environment())
+}
+
+/// Loads, or panics with the faults.
+fn rules(text: &str) -> RuleSet {
+    load(text).unwrap_or_else(|faults| panic!("{}\n{text}", told(&faults)))
+}
+
+fn told(faults: &[Fault]) -> String {
+    let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    lines.join("\n")
+}
+
+/// A few sets and lists of the tests' own.
+fn environment() -> Environment {
+    let lists = [
+        ("allowed_buckets", vec!["ml-data", "ml-out-*"]),
+        ("nothing", vec![]),
+    ];
+    Environment {
+        lists: lists
+            .into_iter()
+            .map(|(name, values)| {
+                let values = values.into_iter().map(str::to_owned).collect();
+                (name.to_owned(), values)
+            })
+            .collect(),
+        sets: |name| match name {
+            "compute" => Some(vec!["CreateTrainingJob", "CreateEndpoint"]),
+            "jobs" => Some(vec!["CreateTrainingJob", "CreateProcessingJob"]),
+            "asset_reads" => Some(vec!["DescribeModel"]),
+            "passrole" => Some(vec!["CreateTrainingJob", "CreateModel"]),
+            "presign" => Some(vec!["CreatePresignedDomainUrl"]),
+            "job_outputs" => Some(vec!["CreateTrainingJob"]),
+            _ => None,
+        },
+        set_names: || {
+            vec![
+                "compute",
+                "jobs",
+                "asset_reads",
+                "passrole",
+                "presign",
+                "job_outputs",
+            ]
+        },
+    }
+}
+
+/// A detection rule of this detection (YAML in one line, braces included).
+fn detecting(detection: &str) -> String {
+    format!(
+        "title: t\nname: d\nsigma-version: 3\nlogsource: {{product: aws, service: cloudtrail}}\n\
+         detection: {detection}\n"
+    )
+}
+
+/// A base detection `d`, and a correlation over it.
+fn correlating(correlation: &str) -> String {
+    let base = detecting("{s: {eventName: A}, condition: s}");
+    format!("{base}---\ntitle: c\nname: c\ncorrelation: {correlation}\n")
+}
