@@ -17,6 +17,7 @@ mod text;
 mod value;
 
 use std::borrow::Cow;
+use std::fmt;
 use std::hash::Hasher;
 
 use siphasher::sip::SipHasher13;
@@ -34,7 +35,7 @@ use scan::Fault;
 pub const RECORD_BYTES_MAX: usize = 1 << 20;
 
 /// One CloudTrail record, borrowed from its bytes.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Record<'b> {
     bytes: &'b [u8],
     time: EventTime,
@@ -154,7 +155,12 @@ impl<'b> Record<'b> {
     /// A top-level member as a text, see [`Value::into_text`].
     #[must_use]
     pub fn text(&self, key: Key) -> Option<Cow<'b, str>> {
-        self.value(key).into_text()
+        let span = self.members.span(key);
+        match span.of(self.bytes) {
+            [] | b"null" | b"\"\"" => None,
+            [b'"', inner @ .., b'"'] => Some(text::read(inner, span.is_escaped())),
+            _ => Value::read(self.bytes, span).into_text(),
+        }
     }
 
     /// A top-level member by name; [`Value::Missing`] where there is none. One that [`Key`] does
@@ -257,6 +263,17 @@ fn time_of(written: &str) -> Option<(EventTime, Option<Oddity>)> {
     let bytes = written.as_bytes();
     let usual = bytes.len() == 20 && bytes.get(10) == Some(&b'T') && bytes.ends_with(b"Z");
     Some((time, (!usual).then_some(Oddity::EventTimeOddFormat)))
+}
+
+/// Says nothing of what stands in the record: it may hold secrets.
+impl fmt::Debug for Record<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record")
+            .field("bytes", &self.bytes.len())
+            .field("time", &self.time)
+            .field("oddities", &self.oddities)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Seconds since the Unix epoch, or milli-, micro- or nanoseconds: which, the size tells, as each
