@@ -133,16 +133,13 @@ impl<'b> Record<'b> {
     /// secret seed nobody can make two events one. Texts are compared exactly, not as UUIDs.
     #[must_use]
     pub fn id(&self, seed: u64) -> EventId {
-        let (kind, bytes) = match self.event_id() {
-            Some(text) => (0, text),
-            None => (1, Cow::Borrowed("")),
+        let text = self.event_id();
+        let (kind, bytes) = match &text {
+            Some(text) => (0, text.as_bytes()),
+            None => (1, self.bytes),
         };
         let mut hasher = SipHasher13::new_with_keys(seed, kind);
-        hasher.write(if kind == 0 {
-            bytes.as_bytes()
-        } else {
-            self.bytes
-        });
+        hasher.write(bytes);
         EventId(hasher.finish())
     }
 
