@@ -203,7 +203,7 @@ fn record(n: usize) -> String {
         _ => String::new(),
     };
     let mut request = String::from("{");
-    for part in 0..n % 7 {
+    for part in 0..n % 4 {
         write!(
             request,
             r#""part{part}":{{"name":"job-{n}-{part}","uri":"s3://bucket-{part}/prefix/{id:x}/","settings":{{"instanceType":"ml.p4d.24xlarge","instanceCount":{part},"volumeSizeInGB":50}},"policy":"{{\"Effect\":\"Allow\"}}"}},"#

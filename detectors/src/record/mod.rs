@@ -17,6 +17,7 @@ mod text;
 mod value;
 
 use std::borrow::Cow;
+use std::fmt;
 use std::hash::Hasher;
 
 use siphasher::sip::SipHasher13;
@@ -34,7 +35,7 @@ use scan::Fault;
 pub const RECORD_BYTES_MAX: usize = 1 << 20;
 
 /// One CloudTrail record, borrowed from its bytes.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Record<'b> {
     bytes: &'b [u8],
     time: EventTime,
@@ -91,7 +92,12 @@ impl<'b> Record<'b> {
         if !scan::is_ascii(bytes) && std::str::from_utf8(bytes).is_err() {
             oddities.add(Oddity::InvalidUtf8);
         }
-        let mut record = Record { bytes, time: EventTime::MIN, oddities, members };
+        let mut record = Record {
+            bytes,
+            time: EventTime::MIN,
+            oddities,
+            members,
+        };
         record.time = record.read_time()?;
         if !record.has_text(Key::EventId) {
             record.oddities.add(Oddity::NoEventId);
@@ -127,12 +133,13 @@ impl<'b> Record<'b> {
     /// secret seed nobody can make two events one. Texts are compared exactly, not as UUIDs.
     #[must_use]
     pub fn id(&self, seed: u64) -> EventId {
-        let (kind, bytes) = match self.event_id() {
-            Some(text) => (0, text),
-            None => (1, Cow::Borrowed("")),
+        let text = self.event_id();
+        let (kind, bytes) = match &text {
+            Some(text) => (0, text.as_bytes()),
+            None => (1, self.bytes),
         };
         let mut hasher = SipHasher13::new_with_keys(seed, kind);
-        hasher.write(if kind == 0 { bytes.as_bytes() } else { self.bytes });
+        hasher.write(bytes);
         EventId(hasher.finish())
     }
 
@@ -145,7 +152,12 @@ impl<'b> Record<'b> {
     /// A top-level member as a text, see [`Value::into_text`].
     #[must_use]
     pub fn text(&self, key: Key) -> Option<Cow<'b, str>> {
-        self.value(key).into_text()
+        let span = self.members.span(key);
+        match span.of(self.bytes) {
+            [] | b"null" | b"\"\"" => None,
+            [b'"', inner @ .., b'"'] => Some(text::read(inner, span.is_escaped())),
+            _ => Value::read(self.bytes, span).into_text(),
+        }
     }
 
     /// A top-level member by name; [`Value::Missing`] where there is none. One that [`Key`] does
@@ -183,7 +195,8 @@ impl<'b> Record<'b> {
     }
 
     fn text_or_insight(&self, key: Key) -> Option<Cow<'b, str>> {
-        self.text(key).or_else(|| self.value(Key::InsightDetails).get(key.name()).into_text())
+        self.text(key)
+            .or_else(|| self.value(Key::InsightDetails).get(key.name()).into_text())
     }
 
     /// `eventID`.
@@ -222,7 +235,9 @@ impl<'b> Record<'b> {
     fn read_time(&mut self) -> Result<EventTime, Unreadable> {
         if let Some(written) = self.text(Key::EventTime) {
             if let Some((time, oddity)) = time_of(&written) {
-                oddity.into_iter().for_each(|oddity| self.oddities.add(oddity));
+                oddity
+                    .into_iter()
+                    .for_each(|oddity| self.oddities.add(oddity));
                 return Ok(time);
             }
             self.oddities.add(Oddity::EventTimeUnreadable);
@@ -247,6 +262,17 @@ fn time_of(written: &str) -> Option<(EventTime, Option<Oddity>)> {
     Some((time, (!usual).then_some(Oddity::EventTimeOddFormat)))
 }
 
+/// Says nothing of what stands in the record: it may hold secrets.
+impl fmt::Debug for Record<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record")
+            .field("bytes", &self.bytes.len())
+            .field("time", &self.time)
+            .field("oddities", &self.oddities)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Seconds since the Unix epoch, or milli-, micro- or nanoseconds: which, the size tells, as each
 /// reading of a number this large but one lies before 1973 or after 5138.
 fn epoch_time(written: &str) -> Option<EventTime> {
@@ -262,7 +288,9 @@ fn epoch_time(written: &str) -> Option<EventTime> {
             number /= 1_000;
         }
     }
-    (1..SECONDS_END).contains(&number).then_some(EventTime(number))
+    (1..SECONDS_END)
+        .contains(&number)
+        .then_some(EventTime(number))
 }
 
 /// From here on a number is no count of seconds; it would lie behind the year 5138.

@@ -1,11 +1,11 @@
 //! Finding where JSON values end, without reading them.
 //!
-//! Texts are skipped 32 bytes at a time, arrays and objects 64 bytes at a time: a mask says where
+//! Texts are skipped 16 bytes at a time, arrays and objects 64 bytes at a time: a mask says where
 //! quotes and brackets are, another which bytes lie inside texts, and depth is a counter. So the
 //! cost follows the bytes and not what they say; nothing recurses. Inside a skipped value only
 //! quotes and brackets are looked at: whatever else is wrong in there shows when it is read.
 
-use wide::{u8x32, u8x64};
+use wide::{u8x16, u8x64};
 
 /// Why a scan stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,14 +184,14 @@ pub(super) fn is_space(byte: u8) -> bool {
 fn text_end(bytes: &[u8], mut at: usize) -> Result<(usize, bool), Fault> {
     let mut escaped = false;
     loop {
-        let stop = match bytes.get(at..).and_then(<[u8]>::first_chunk::<32>) {
+        let stop = match bytes.get(at..).and_then(<[u8]>::first_chunk::<16>) {
             Some(window) => {
-                let window = u8x32::new(*window);
-                let quotes = window.simd_eq(u8x32::splat(b'"'));
-                let stops = quotes | window.simd_eq(u8x32::splat(b'\\'));
+                let window = u8x16::new(*window);
+                let quotes = window.simd_eq(u8x16::splat(b'"'));
+                let stops = quotes | window.simd_eq(u8x16::splat(b'\\'));
                 let mask = stops.to_bitmask();
                 if mask == 0 {
-                    at += 32;
+                    at += 16;
                     continue;
                 }
                 at + mask.trailing_zeros() as usize

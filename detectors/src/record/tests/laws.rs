@@ -193,8 +193,10 @@ proptest! {
                 break;
             }
         }
-        let mut walk = scan::Walk::behind(b'[', format!("[{json},").leak().as_bytes(), 0).unwrap();
-        let found = walk.element().ok().flatten().map(|span| span.end - 1);
-        prop_assert_eq!(found, end);
+        let within = format!("[{json},");
+        let mut walk = scan::Walk::behind(b'[', within.as_bytes(), 0).unwrap();
+        let found = walk.element().ok().flatten();
+        let length = found.map(|span| span.of(within.as_bytes()).len());
+        prop_assert_eq!(length, end.map(|end| end - before));
     }
 }
