@@ -278,16 +278,6 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// These lists, and the catalogue's sets of operations.
-    #[must_use]
-    pub fn of(lists: BTreeMap<String, Vec<String>>) -> Environment {
-        Environment {
-            lists,
-            sets: crate::catalogue::operation_set,
-            set_names: || crate::catalogue::operation_set_names().collect(),
-        }
-    }
-
     /// The values of a list; `None` if there is no such list.
     #[must_use]
     pub fn list(&self, name: &str) -> Option<Vec<String>> {

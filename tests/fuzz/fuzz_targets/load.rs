@@ -2,7 +2,6 @@
 
 #![no_main]
 
-use std::collections::BTreeMap;
 
 use floodmark_detectors::rule::{Document, Environment, RuleSet};
 use libfuzzer_sys::fuzz_target;
@@ -12,7 +11,7 @@ fuzz_target!(|text: &str| {
         path: "fuzzed.yml".to_owned(),
         text: text.to_owned(),
     };
-    if let Err(faults) = RuleSet::load(&[document], &Environment::of(BTreeMap::new())) {
+    if let Err(faults) = RuleSet::load(&[document], &Environment::default()) {
         assert!(!faults.is_empty());
         for fault in faults {
             assert!(fault.line >= 1 && !fault.to_string().contains('\n'), "{fault}");

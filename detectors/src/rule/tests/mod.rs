@@ -36,6 +36,12 @@ fn environment() -> Environment {
     let lists = [
         ("allowed_buckets", vec!["ml-data", "ml-out-*"]),
         ("nothing", vec![]),
+        ("compute", vec!["CreateTrainingJob", "CreateEndpoint"]),
+        ("jobs", vec!["CreateTrainingJob", "CreateProcessingJob"]),
+        ("asset_reads", vec!["DescribeModel"]),
+        ("passrole", vec!["CreateTrainingJob", "CreateModel"]),
+        ("presign", vec!["CreatePresignedDomainUrl"]),
+        ("job_outputs", vec!["CreateTrainingJob"]),
     ];
     Environment {
         lists: lists
@@ -45,25 +51,6 @@ fn environment() -> Environment {
                 (name.to_owned(), values)
             })
             .collect(),
-        sets: |name| match name {
-            "compute" => Some(vec!["CreateTrainingJob", "CreateEndpoint"]),
-            "jobs" => Some(vec!["CreateTrainingJob", "CreateProcessingJob"]),
-            "asset_reads" => Some(vec!["DescribeModel"]),
-            "passrole" => Some(vec!["CreateTrainingJob", "CreateModel"]),
-            "presign" => Some(vec!["CreatePresignedDomainUrl"]),
-            "job_outputs" => Some(vec!["CreateTrainingJob"]),
-            _ => None,
-        },
-        set_names: || {
-            vec![
-                "compute",
-                "jobs",
-                "asset_reads",
-                "passrole",
-                "presign",
-                "job_outputs",
-            ]
-        },
     }
 }
 
