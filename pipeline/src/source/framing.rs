@@ -41,7 +41,7 @@ pub const EXCERPT_BYTES_MAX: usize = 200;
 pub const AGAIN_TIMES_MAX: u64 = 8;
 
 /// Bytes that may be read again in any case.
-const AGAIN_GRACE_BYTES: u64 = 64 << 20;
+const AGAIN_GRACE_BYTES: u64 = 8 << 20;
 
 /// Bytes asked for at once.
 const CHUNK_BYTES: usize = 128 << 10;
@@ -221,12 +221,8 @@ impl<R: Read> Framer<R> {
 
     /// At a `{`: a record, a wrapper, or something broken.
     fn object(&mut self) -> Option<Found> {
-        loop {
-            match head(self.rest()) {
-                Head::Wrapper(bytes) => return self.begin(bytes, Open::Wrapper),
-                Head::Undecided if self.rest().len() <= RECORD_BYTES_MAX && self.fill() => {}
-                Head::Undecided | Head::Record => break,
-            }
+        if let Some(bytes) = self.wrapper_head() {
+            return self.begin(bytes, Open::Wrapper);
         }
         let mut scanner = Scanner::new(self.place() == self.line);
         let reason = loop {
@@ -260,6 +256,17 @@ impl<R: Read> Framer<R> {
         Some(Found::Reject(self.go_on(reason)))
     }
 
+    /// The length of `{"Records": [` if that is what comes.
+    fn wrapper_head(&mut self) -> Option<usize> {
+        loop {
+            match head(self.rest()) {
+                Head::Wrapper(bytes) => return Some(bytes),
+                Head::Undecided if self.rest().len() <= RECORD_BYTES_MAX && self.fill() => {}
+                Head::Undecided | Head::Record => return None,
+            }
+        }
+    }
+
     /// Goes to the next plausible record after a broken one.
     fn go_on(&mut self, reason: Reason) -> Reject {
         let (offset, excerpt) = (self.place(), self.excerpt());
@@ -284,7 +291,7 @@ impl<R: Read> Framer<R> {
                         self.line = self.place() + last as u64 + 1;
                     }
                     self.start += skip;
-                    if matches!(head(self.rest()), Head::Wrapper(_)) {
+                    if self.wrapper_head().is_some() {
                         // The break has swallowed the end of the list that it was in.
                         self.open.clear();
                     }
@@ -308,12 +315,12 @@ impl<R: Read> Framer<R> {
 
     /// Something that begins like no record, up to the end of its line or the next value.
     fn garbage(&mut self) -> Option<Found> {
-        let (offset, excerpt) = (self.place(), self.excerpt());
+        let offset = self.place();
         let in_list = !self.open.is_empty();
         let text = in_list && self.rest().first() == Some(&b'"');
         let mut escaped = false;
         let mut first = true;
-        let mut stamp = Vec::new();
+        let mut shown = Vec::new();
         loop {
             let ends = self.rest().iter().position(|&byte| {
                 let opening = std::mem::take(&mut first);
@@ -322,13 +329,11 @@ impl<R: Read> Framer<R> {
                     escaped = byte == b'\\' && !escaped;
                     return closing || byte == b'\n';
                 }
-                !opening
-                    && (matches!(byte, b'\n' | b'{') || in_list && matches!(byte, b',' | b']'))
+                !opening && (matches!(byte, b'\n' | b'{') || in_list && matches!(byte, b',' | b']'))
             });
             let bytes = ends.unwrap_or(self.rest().len());
-            if stamp.len() < STAMP_BYTES_MAX {
-                stamp.extend(self.rest().iter().take(bytes.min(STAMP_BYTES_MAX)));
-            }
+            let room = SHOWN_BYTES_MAX - shown.len();
+            shown.extend(self.rest().iter().take(bytes.min(room)));
             self.start += bytes;
             if ends.is_some() || !self.fill() {
                 break;
@@ -339,8 +344,9 @@ impl<R: Read> Framer<R> {
         }
         self.element();
         let is_stamp = self.rest().first() == Some(&b'{')
-            && stamp.len() < STAMP_BYTES_MAX
-            && std::str::from_utf8(&stamp).is_ok_and(|text| EventTime::parse(text.trim()).is_some());
+            && shown.len() <= STAMP_BYTES_MAX
+            && std::str::from_utf8(&shown)
+                .is_ok_and(|text| EventTime::parse(text.trim()).is_some());
         if is_stamp {
             // What follows begins a line as far as records go.
             self.line = self.place();
@@ -350,7 +356,7 @@ impl<R: Read> Framer<R> {
             offset,
             bytes: self.place() - offset,
             reason: Reason::NotAnObject,
-            excerpt,
+            excerpt: redact::excerpt(&shown, EXCERPT_BYTES_MAX),
         }))
     }
 
@@ -497,6 +503,10 @@ impl<R: Read> Framer<R> {
             }
         }
         let room = self.buffer.get_mut(self.end..).unwrap_or_default();
+        debug_assert!(
+            !room.is_empty(),
+            "nobody asks for more than a record and a chunk"
+        );
         loop {
             match self.input.read(room) {
                 Ok(0) => self.ended = true,
@@ -520,6 +530,9 @@ const BEGINNING_BYTES_MAX: usize = 64;
 
 /// What is kept while looking for a beginning or an indented line, bytes.
 const KEPT_BYTES: usize = 1 << 10;
+
+/// What is kept of something that is no record, to be shown, bytes.
+const SHOWN_BYTES_MAX: usize = 4 * EXCERPT_BYTES_MAX;
 
 /// Longest time stamp before a record, bytes.
 const STAMP_BYTES_MAX: usize = 40;
@@ -577,7 +590,8 @@ fn records_list(object: &[u8]) -> Option<usize> {
             b'"' => {
                 let text = object.get(at..)?;
                 if depth == 1
-                    && let Head::Wrapper(bytes) = head(&[b"{", text.get(..KEPT_BYTES.min(text.len()))?].concat())
+                    && let Head::Wrapper(bytes) =
+                        head(&[b"{", text.get(..KEPT_BYTES.min(text.len()))?].concat())
                 {
                     return Some(at + bytes - 1);
                 }
