@@ -17,25 +17,21 @@
 //! is rejected instead. Members of a wrapper after its list are passed over unread.
 //!
 //! Whether a record's bytes are JSON is left to decoding; here only texts and brackets are told
-//! apart ([`scan`](super::scan)).
+//! apart, in `scan`.
 
 use std::io::{self, Read};
 use std::ops::Range;
-use std::sync::LazyLock;
 
 use floodmark_detectors::record::RECORD_BYTES_MAX;
 use floodmark_detectors::time::EventTime;
 use memchr::memmem;
 
-use super::inflate::{Excess, Inflate, Limits};
+use super::inflate::{Inflate, Limits};
+use super::reject::reason_of;
+pub use super::reject::{EXCERPT_BYTES_MAX, NESTED_MAX, Reason, Reject};
 use super::scan::{Scan, Scanner};
+use super::shape::{Head, KEPT_BYTES, beginning, head, next_line_object, records_list};
 use crate::encode::redact;
-
-/// Lists and wrappers open at once.
-pub const NESTED_MAX: usize = 16;
-
-/// Bytes of a reject that are shown.
-pub const EXCERPT_BYTES_MAX: usize = 200;
 
 /// Times the bytes read so far that broken records may make us read again.
 pub const AGAIN_TIMES_MAX: u64 = 8;
@@ -61,54 +57,6 @@ pub enum Framed<'a> {
     },
     /// What could not be read as a record.
     Reject(Reject),
-}
-
-/// A stretch of input that gives no record.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reject {
-    /// Place of its first byte in the text (inflated, if it was gzip).
-    pub offset: u64,
-    /// Its length, bytes.
-    pub bytes: u64,
-    /// Why.
-    pub reason: Reason,
-    /// Its beginning, secrets replaced, at most [`EXCERPT_BYTES_MAX`] bytes.
-    pub excerpt: String,
-}
-
-/// Why a stretch of input gives no record.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Reason {
-    /// Longer than a record may be.
-    #[error("record longer than {RECORD_BYTES_MAX} bytes")]
-    TooLong,
-    /// The input ends first.
-    #[error("input ends before the record does")]
-    CutOff,
-    /// A text in it holds a line end, which JSON forbids: mostly a record that was cut off.
-    #[error("line ends inside a text")]
-    TextBroken,
-    /// The next record begins on a new line before it has ended.
-    #[error("next record begins before this one ends")]
-    NextBegins,
-    /// A value that is no object, or no JSON at all.
-    #[error("not a JSON object")]
-    NotAnObject,
-    /// A comma with nothing to separate.
-    #[error("stray comma")]
-    StrayComma,
-    /// The list that was begun is not closed.
-    #[error("input ends before its list does")]
-    ListCutOff,
-    /// More lists in lists than [`NESTED_MAX`].
-    #[error("lists nested deeper than {NESTED_MAX}")]
-    TooDeep,
-    /// The gzip inflates beyond its limits; what comes after is not read.
-    #[error("{0}")]
-    Excess(Excess),
-    /// The input could not be read further: a damaged gzip, a disk.
-    #[error("cannot read on: {0}")]
-    Unreadable(String),
 }
 
 /// What is open around the place being read.
@@ -525,113 +473,11 @@ impl<R: Read> Framer<R> {
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 const RECORD_SEPARATOR: u8 = 0x1e;
 
-/// Longest beginning looked for, bytes.
-const BEGINNING_BYTES_MAX: usize = 64;
-
-/// What is kept while looking for a beginning or an indented line, bytes.
-const KEPT_BYTES: usize = 1 << 10;
-
 /// What is kept of something that is no record, to be shown, bytes.
 const SHOWN_BYTES_MAX: usize = 4 * EXCERPT_BYTES_MAX;
 
 /// Longest time stamp before a record, bytes.
 const STAMP_BYTES_MAX: usize = 40;
-
-fn reason_of(error: &io::Error) -> Reason {
-    match error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<Excess>())
-    {
-        Some(excess) => Reason::Excess(*excess),
-        None => Reason::Unreadable(error.to_string()),
-    }
-}
-
-enum Head {
-    /// `{"Records": [`, so many bytes.
-    Wrapper(usize),
-    Record,
-    /// It could be either.
-    Undecided,
-}
-
-/// Whether an object begins as a wrapper does.
-fn head(bytes: &[u8]) -> Head {
-    let mut at = 0;
-    for token in [&b"{"[..], b"\"Records\"", b":", b"["] {
-        let rest = bytes.get(at..).unwrap_or_default();
-        let Some(blanks) = rest.iter().position(|byte| !byte.is_ascii_whitespace()) else {
-            return Head::Undecided;
-        };
-        let rest = rest.get(blanks..).unwrap_or_default();
-        if !rest.starts_with(token) {
-            return if token.starts_with(rest) {
-                Head::Undecided
-            } else {
-                Head::Record
-            };
-        }
-        at += blanks + token.len();
-    }
-    Head::Wrapper(at)
-}
-
-/// Where the list begins in a wrapper whose first member is another one, or `None` for a record.
-fn records_list(object: &[u8]) -> Option<usize> {
-    static NAME: LazyLock<memmem::Finder<'static>> =
-        LazyLock::new(|| memmem::Finder::new(b"\"Records\""));
-    NAME.find(object)?;
-    let mut depth = 0_usize;
-    let mut at = 0;
-    while let Some(&byte) = object.get(at) {
-        match byte {
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => depth = depth.saturating_sub(1),
-            b'"' => {
-                let text = object.get(at..)?;
-                if depth == 1
-                    && let Head::Wrapper(bytes) =
-                        head(&[b"{", text.get(..KEPT_BYTES.min(text.len()))?].concat())
-                {
-                    return Some(at + bytes - 1);
-                }
-                at += 1;
-                while let Some(&byte) = object.get(at) {
-                    match byte {
-                        b'\\' => at += 1,
-                        b'"' => break,
-                        _ => {}
-                    }
-                    at += 1;
-                }
-            }
-            _ => {}
-        }
-        at += 1;
-    }
-    None
-}
-
-/// How the object begins, up to the colon after its first key.
-fn beginning(object: &[u8]) -> Option<Vec<u8>> {
-    let head = object.get(..BEGINNING_BYTES_MAX.min(object.len()))?;
-    let colon = memchr::memchr(b':', head)?;
-    let begins = head.get(..=colon)?;
-    (begins.iter().filter(|&&byte| byte == b'"').count() == 2).then(|| begins.to_vec())
-}
-
-/// Where the next line begins whose first byte is `{`, indented by at most `indent`.
-fn next_line_object(bytes: &[u8], indent: u64) -> Option<usize> {
-    memchr::memchr_iter(b'\n', bytes).find_map(|at| {
-        let line = bytes.get(at + 1..)?;
-        let blanks = line
-            .iter()
-            .take(KEPT_BYTES)
-            .position(|byte| !matches!(byte, b' ' | b'\t'))?;
-        let fits = line.get(blanks) == Some(&b'{') && blanks as u64 <= indent;
-        fits.then_some(at + 1 + blanks)
-    })
-}
 
 #[cfg(test)]
 #[path = "framing_tests.rs"]

@@ -4,4 +4,6 @@
 pub mod files;
 pub mod framing;
 pub mod inflate;
+pub mod reject;
 mod scan;
+mod shape;
