@@ -9,6 +9,7 @@ Reads JSON events one after the other from files or `-`; attributes the schema d
 refused. The exit code is 1 when an event is invalid or there is none at all.
 """
 import json
+import re
 import sys
 
 from jsonschema import Draft202012Validator
@@ -17,11 +18,12 @@ from ocsf_json_schema.loader import get_ocsf_schema
 
 
 def events(text):
-    decoder, at = json.JSONDecoder(), 0
-    while text[at:].strip():
-        at += len(text[at:]) - len(text[at:].lstrip())
+    decoder, blank = json.JSONDecoder(), re.compile(r"\s*")
+    at = blank.match(text).end()
+    while at < len(text):
         event, at = decoder.raw_decode(text, at)
         yield event
+        at = blank.match(text, at).end()
 
 
 def validator(version, class_uid, profiles, known={}):

@@ -29,7 +29,7 @@ pub(super) fn rule(kind: Kind, timespan_secs: i64, marks: Vec<Mark>) -> Rule {
 }
 
 pub(super) fn engine(rule: &Rule) -> Engine {
-    let rules = RuleSet { rules: vec![rule.clone()], ..RuleSet::default() };
+    let rules = RuleSet::of(vec![rule.clone()], Vec::new());
     Engine::new(Arc::new(rules), Options::default())
 }
 

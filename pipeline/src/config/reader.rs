@@ -94,7 +94,12 @@ impl<'t, 'i> Section<'t, 'i> {
         let text = value.get_ref().as_str().filter(|text| !text.is_empty());
         if text.is_none() {
             let fix = format!("write {key} = \"..\"");
-            report.wrong(&self.path(key), value.span(), "must be a text that is not empty", &fix);
+            report.wrong(
+                &self.path(key),
+                value.span(),
+                "must be a text that is not empty",
+                &fix,
+            );
         }
         text
     }
@@ -103,7 +108,12 @@ impl<'t, 'i> Section<'t, 'i> {
         let value = self.get(key)?;
         let flag = value.get_ref().as_bool();
         if flag.is_none() {
-            report.wrong(&self.path(key), value.span(), "must be true or false", "without quotes");
+            report.wrong(
+                &self.path(key),
+                value.span(),
+                "must be true or false",
+                "without quotes",
+            );
         }
         flag
     }
@@ -118,7 +128,11 @@ impl<'t, 'i> Section<'t, 'i> {
         let number = integer(value.get_ref()).and_then(|number| u64::try_from(number).ok());
         let number = number.filter(|number| range.contains(number));
         if number.is_none() {
-            let reason = format!("must be a whole number from {} to {}", range.start(), range.end());
+            let reason = format!(
+                "must be a whole number from {} to {}",
+                range.start(),
+                range.end()
+            );
             report.wrong(&self.path(key), value.span(), &reason, "without quotes");
         }
         number
@@ -147,7 +161,11 @@ impl<'t, 'i> Section<'t, 'i> {
     }
 
     /// A list of texts, or a single one.
-    pub(super) fn texts(&mut self, key: &'static str, report: &mut Report<'_>) -> Option<Vec<String>> {
+    pub(super) fn texts(
+        &mut self,
+        key: &'static str,
+        report: &mut Report<'_>,
+    ) -> Option<Vec<String>> {
         let value = self.get(key)?;
         texts(&self.path(key), value, report)
     }
@@ -161,7 +179,12 @@ impl<'t, 'i> Section<'t, 'i> {
         let path = self.path(key);
         let table = value.get_ref().as_table();
         if table.is_none() {
-            report.wrong(&path, value.span(), "must be a table", &format!("write [{path}]"));
+            report.wrong(
+                &path,
+                value.span(),
+                "must be a table",
+                &format!("write [{path}]"),
+            );
         }
         Some(Section::new(table?, &path, value.span().start))
     }
@@ -212,7 +235,12 @@ impl<'t, 'i> Section<'t, 'i> {
         }
         let known: Vec<&str> = words.iter().map(|(known, _)| *known).collect();
         let reason = format!("must be one of {}", known.join(", "));
-        report.wrong(&self.path(key), value.span(), &reason, &nearest(word, known.into_iter()));
+        report.wrong(
+            &self.path(key),
+            value.span(),
+            &reason,
+            &nearest(word, known.into_iter()),
+        );
         None
     }
 
@@ -234,13 +262,23 @@ impl<'t, 'i> Section<'t, 'i> {
                     fix => fix.to_owned(),
                 };
                 let path = self.path(name);
-                report.note(&path, key.span().start, String::new(), "is no known key", &fix);
+                report.note(
+                    &path,
+                    key.span().start,
+                    String::new(),
+                    "is no known key",
+                    &fix,
+                );
             }
         }
     }
 }
 
-pub(super) fn texts(path: &str, value: Placed<'_, '_>, report: &mut Report<'_>) -> Option<Vec<String>> {
+pub(super) fn texts(
+    path: &str,
+    value: Placed<'_, '_>,
+    report: &mut Report<'_>,
+) -> Option<Vec<String>> {
     let text = |value: &DeValue<'_>| value.as_str().filter(|t| !t.is_empty()).map(str::to_owned);
     let one = text(value.get_ref()).map(|text| vec![text]);
     let all = one.or_else(|| {
@@ -249,7 +287,12 @@ pub(super) fn texts(path: &str, value: Placed<'_, '_>, report: &mut Report<'_>) 
     });
     if all.is_none() {
         let fix = "write [\"..\", \"..\"]";
-        report.wrong(path, value.span(), "must be a list of texts, none of them empty", fix);
+        report.wrong(
+            path,
+            value.span(),
+            "must be a list of texts, none of them empty",
+            fix,
+        );
     }
     all
 }

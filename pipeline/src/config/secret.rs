@@ -74,7 +74,10 @@ mod tests {
     fn secrets_are_fetched_and_not_printed() {
         let env = |name: &str| (name == "SET").then(|| "hunter2".to_owned());
         let hidden = Secret::Env("SET".into()).fetch(&env).unwrap();
-        assert_eq!((hidden.reveal(), format!("{hidden:?}")), ("hunter2", "Hidden".into()));
+        assert_eq!(
+            (hidden.reveal(), format!("{hidden:?}")),
+            ("hunter2", "Hidden".into())
+        );
         let unset = Secret::Env("UNSET".into()).fetch(&env).unwrap_err();
         assert_eq!(unset.to_string(), "environment variable UNSET is not set");
         let folder = tempfile::tempdir().unwrap();

@@ -211,7 +211,11 @@ fn sink(
     names: &mut BTreeSet<String>,
     report: &mut Report<'_>,
 ) -> Option<Sink> {
-    let kind = kind(&mut section, &[("stdout", "stdout"), ("file", "file")], report)?;
+    let kind = kind(
+        &mut section,
+        &[("stdout", "stdout"), ("file", "file")],
+        report,
+    )?;
     let name = name(&mut section, kind, names, report);
     let words = [
         ("ndjson", Format::Ndjson),
@@ -228,7 +232,13 @@ fn sink(
         if let (Some(value), None) = (section.get("files_max"), section.get("bytes_max")) {
             let path = section.path("files_max");
             let reason = "counts files put aside, and none are without bytes_max";
-            report.note(&path, value.span().start, String::new(), reason, "add bytes_max");
+            report.note(
+                &path,
+                value.span().start,
+                String::new(),
+                reason,
+                "add bytes_max",
+            );
         }
         path.map(|path| SinkKind::File {
             path,
@@ -277,9 +287,17 @@ fn name(
         return name;
     };
     if !names.insert(name.to_owned()) {
-        let at = section.get("name").map_or(section.at(), |value| value.span().start);
+        let at = section
+            .get("name")
+            .map_or(section.at(), |value| value.span().start);
         let path = section.path("name");
-        report.note(&path, at, format!("{name:?}"), "names another one already", "choose another");
+        report.note(
+            &path,
+            at,
+            format!("{name:?}"),
+            "names another one already",
+            "choose another",
+        );
     }
     name.to_owned()
 }

@@ -45,7 +45,12 @@ fn little_is_needed() {
     assert_eq!(settings.engine, Engine::default());
     assert_eq!(settings.rules, Rules::default());
     let two = "[[source]]\ntype = \"file\"\npaths = \"a\"\n[[source]]\ntype = \"file\"\npaths = [\"b\"]\n";
-    let names: Vec<String> = Settings::parse(two).unwrap().sources.into_iter().map(|s| s.name).collect();
+    let names: Vec<String> = Settings::parse(two)
+        .unwrap()
+        .sources
+        .into_iter()
+        .map(|s| s.name)
+        .collect();
     assert_eq!(names, ["file", "file-2"]);
 }
 
@@ -96,7 +101,7 @@ line 6: source[0].topic: must be a text that is not empty, got "" (write topic =
 line 8: source[0].properties.sasl.password: is a secret and must not stand here (write { env = "NAME" } or { file = "/path" })
 line 9: source[0].properties.group.id: is not yours to set (use group)
 line 10: source[0].properties.fetch.min.bytes: must be a text, a whole number, true or false, got 1.5 (names with dots want quotes: "fetch.min.bytes" = 1)
-line 11: source[0].properties.ssl.key.password: is no known key (did you mean env?)
+line 11: source[0].properties.ssl.key.password.enw: is no known key (did you mean env?)
 line 13: source[1].type: must be one of file, stdin, kafka, got "files" (did you mean file?)
 line 14: source[2].type: is missing (one of file, stdin, kafka)
 line 16: source[3].paths: is missing (write paths = ["/var/log/cloudtrail"])
@@ -120,7 +125,10 @@ line 37: environment.buckets: must be a list of texts, none of them empty, got {
 
 #[test]
 fn no_source_and_no_toml_are_faults() {
-    assert_eq!(faults(""), "line 1: source: is missing (write [[source]] and its type)");
+    assert_eq!(
+        faults(""),
+        "line 1: source: is missing (write [[source]] and its type)"
+    );
     assert_eq!(
         faults("source = 1"),
         "line 1: source: must be a list of tables, got 1 (write [[source]] before its keys)"
@@ -136,12 +144,20 @@ fn no_source_and_no_toml_are_faults() {
 #[test]
 fn no_text_at_all_makes_it_panic() {
     let example = include_str!("../../../deploy/floodmark.example.toml");
-    for cut in (0..example.len()).filter(|&cut| example.is_char_boundary(cut)).step_by(7) {
+    for cut in (0..example.len())
+        .filter(|&cut| example.is_char_boundary(cut))
+        .step_by(7)
+    {
         let (head, tail) = example.split_at(cut);
         for text in [head, tail] {
             if let Err(faults) = Settings::parse(text) {
                 assert!(!faults.0.is_empty());
-                assert!(faults.0.iter().all(|fault| !fault.reason.is_empty() && fault.line > 0));
+                assert!(
+                    faults
+                        .0
+                        .iter()
+                        .all(|fault| !fault.reason.is_empty() && fault.line > 0)
+                );
             }
         }
     }

@@ -121,25 +121,43 @@ mod tests {
     fn tags_become_attacks() {
         let impact = json!({"uid": "TA0040", "name": "Impact"});
         assert_eq!(
-            of(&["atlas.aml.t0034", "attack.impact", "attack.t1496.001", "cve.2024-1"]),
+            of(&[
+                "atlas.aml.t0034",
+                "attack.impact",
+                "attack.t1496.001",
+                "cve.2024-1"
+            ]),
             json!([
                 {"technique": {"uid": "T1496"}, "sub_technique": {"uid": "T1496.001"}, "tactic": impact},
                 {"technique": {"uid": "AML.T0034"}},
             ])
         );
         assert_eq!(
-            of(&["atlas.aml-t0034", "atlas.aml.ta0011", "attack.s0002", "attack.t1"]),
+            of(&[
+                "atlas.aml-t0034",
+                "atlas.aml.ta0011",
+                "attack.s0002",
+                "attack.t1"
+            ]),
             json!([{"technique": {"uid": "AML.T0034"}, "tactic": {"uid": "AML.TA0011"}}])
         );
         assert_eq!(
-            of(&["attack.impact", "attack.ta0010", "attack.t1496", "attack.t1496"]),
+            of(&[
+                "attack.impact",
+                "attack.ta0010",
+                "attack.t1496",
+                "attack.t1496"
+            ]),
             json!([
                 {"tactic": impact},
                 {"tactic": {"uid": "TA0010", "name": "Exfiltration"}},
                 {"technique": {"uid": "T1496"}},
             ])
         );
-        assert_eq!(of(&["attack.defense_evasion"])[0]["tactic"]["uid"], "TA0005");
+        assert_eq!(
+            of(&["attack.defense_evasion"])[0]["tactic"]["uid"],
+            "TA0005"
+        );
         assert_eq!(of(&[]), json!([]));
     }
 }

@@ -9,8 +9,6 @@ use super::redact::{self, Redacted};
 
 /// One record of the evidence, read and redacted.
 pub(crate) struct Fact {
-    /// Its event time, ms.
-    pub(crate) time_ms: i64,
     /// The record without its secrets.
     pub(crate) redacted: Redacted,
     /// Its length as it came, bytes.
@@ -25,7 +23,6 @@ pub(crate) fn facts(alert: &Alert) -> Vec<Fact> {
 impl Fact {
     fn of(evidence: &Evidence) -> Fact {
         Fact {
-            time_ms: evidence.time.0.saturating_mul(1_000),
             redacted: redact::record(&evidence.record),
             bytes: evidence.record.len(),
         }

@@ -8,15 +8,16 @@
 //!
 //! Source: the ocsf-schema repository, tag 1.8.0, `events/findings/detection_finding.json`.
 
+use std::ops::ControlFlow;
+
 use floodmark_detectors::alert::{Alert, Life};
 use floodmark_detectors::field::{Fields, Path};
 use floodmark_detectors::record::{Record, Value as Found};
 use floodmark_detectors::rule::{Level, Mode};
 use serde_json::{Map, Value, json};
-use std::ops::ControlFlow;
 
 use super::attack::attacks;
-use super::facts::{Fact, distinct, facts, unanimous};
+use super::facts::{Fact, facts, unanimous};
 use super::redact;
 use super::text::{level_name, sentence};
 
@@ -142,7 +143,11 @@ fn finding_info(alert: &Alert, activity: i64, now_ms: i64) -> Value {
         "title": card.title,
         "uid": alert.id.to_string(),
     });
-    let moment = if activity == 1 { "created_time" } else { "modified_time" };
+    let moment = if activity == 1 {
+        "created_time"
+    } else {
+        "modified_time"
+    };
     info[moment] = now_ms.into();
     if !card.description.is_empty() {
         info["desc"] = card.description.as_str().into();
@@ -190,21 +195,35 @@ fn actor(fact: &Fact) -> Map<String, Value> {
     put(&mut user, "name", fact.actor());
     put(&mut user, "type", fact.text("/userIdentity/type"));
     put(&mut user, "uid_alt", fact.text("/userIdentity/arn"));
-    put(&mut user, "credential_uid", fact.text("/userIdentity/accessKeyId"));
+    put(
+        &mut user,
+        "credential_uid",
+        fact.text("/userIdentity/accessKeyId"),
+    );
     let uid = fact.text("/userIdentity/principalId");
-    put(&mut user, "uid", uid.or_else(|| fact.text("/userIdentity/arn")));
+    put(
+        &mut user,
+        "uid",
+        uid.or_else(|| fact.text("/userIdentity/arn")),
+    );
     if let Some(account) = fact.text("/userIdentity/accountId") {
         user.insert("account".into(), json!({"type_id": 10, "uid": account}));
     }
     // OCSF's user wants one of these; a type alone says nothing.
-    if !["name", "uid", "account"].iter().any(|key| user.contains_key(*key)) {
+    if !["name", "uid", "account"]
+        .iter()
+        .any(|key| user.contains_key(*key))
+    {
         user.clear();
     }
     let mut session = Map::new();
     let issuer = fact.text("/userIdentity/sessionContext/sessionIssuer/arn");
     put(&mut session, "issuer", issuer);
     let mfa = fact.at("/userIdentity/sessionContext/attributes/mfaAuthenticated");
-    match mfa.map(|mfa| mfa.as_str().unwrap_or(if mfa == true { "true" } else { "" })) {
+    match mfa.map(|mfa| {
+        mfa.as_str()
+            .unwrap_or(if mfa == true { "true" } else { "" })
+    }) {
         Some("true") => session.insert("is_mfa".into(), true.into()),
         Some("false") => session.insert("is_mfa".into(), false.into()),
         _ => None,
@@ -336,10 +355,7 @@ fn floodmark(alert: &Alert, view: View) -> Value {
 fn values(alert: &Alert) -> Map<String, Value> {
     let mut values = Map::new();
     for name in &alert.rule.evidence {
-        let (Ok(path), false) = (
-            Path::parse(name),
-            name.split('.').any(redact::is_secret),
-        ) else {
+        let (Ok(path), false) = (Path::parse(name), name.split('.').any(redact::is_secret)) else {
             continue;
         };
         let mut found: Vec<Value> = Vec::new();
@@ -372,9 +388,9 @@ fn owned(value: Found<'_>) -> Option<Value> {
     match value {
         Found::Missing | Found::Null => None,
         Found::Bool(yes) => Some(yes.into()),
-        Found::Number(digits) => Some(
-            serde_json::from_str(&digits).unwrap_or_else(|_| Value::from(digits.into_owned())),
-        ),
+        Found::Number(digits) => {
+            Some(serde_json::from_str(&digits).unwrap_or_else(|_| Value::from(digits.into_owned())))
+        }
         Found::Text(text) => Some(redact::text(&text).into()),
         Found::Array(raw) | Found::Object(raw) => Some(redact::record(raw.0).data),
     }

@@ -12,7 +12,8 @@ const FIRST: i64 = 1_767_225_600;
 
 /// 24 training jobs by one role in three minutes.
 pub(crate) fn burst() -> Alert {
-    let record = |n: i64| Evidence {
+    let record = |n: i64| {
+        Evidence {
         time: EventTime(FIRST + n),
         record: serde_json::to_vec(&json!({
             "eventVersion": "1.11",
@@ -48,6 +49,7 @@ pub(crate) fn burst() -> Alert {
         }))
         .unwrap()
         .into(),
+    }
     };
     Alert {
         id: AlertId(0xa1),
@@ -59,7 +61,11 @@ pub(crate) fn burst() -> Alert {
             title: "SageMaker job burst".into(),
             description: "Many training jobs at once.".into(),
             level: Some(Level::High),
-            tags: vec!["attack.impact".into(), "attack.t1496".into(), "atlas.aml.t0034".into()],
+            tags: vec![
+                "attack.impact".into(),
+                "attack.t1496".into(),
+                "atlas.aml.t0034".into(),
+            ],
             group_by: vec!["floodmark.principal".into()],
             timespan_secs: 180,
             mark: "at least 20 events in 180 s".into(),
@@ -72,6 +78,7 @@ pub(crate) fn burst() -> Alert {
         count: 24,
         count_is_floor: false,
         evidence: vec![record(0), record(180)],
+        crossing: None,
     }
 }
 
@@ -92,7 +99,10 @@ fn a_burst_in_final_form() {
     let mut closed = burst();
     (closed.life, closed.revision) = (Life::Closed, 4);
     let found = ocsf(&closed, View::Final);
-    assert_eq!(found["finding_info"], finding["finding_info"], "how it came to be is not in it");
+    assert_eq!(
+        found["finding_info"], finding["finding_info"],
+        "how it came to be is not in it"
+    );
     assert_eq!(found["unmapped"], finding["unmapped"]);
     assert!(!finding.to_string().contains("hunter2"));
 }
@@ -102,7 +112,12 @@ fn a_burst_merged_in_life() {
     let mut alert = burst();
     alert.life = Life::Merged(AlertId(0xa2));
     (alert.revision, alert.count, alert.count_is_floor) = (3, 4_096, true);
-    let finding = ocsf(&alert, View::Life { now_ms: 1_767_226_000_123 });
+    let finding = ocsf(
+        &alert,
+        View::Life {
+            now_ms: 1_767_226_000_123,
+        },
+    );
     golden("merged.json", &finding, include_str!("golden/merged.json"));
 }
 
@@ -149,6 +164,12 @@ fn lists_are_bounded() {
         })
         .collect();
     let finding = ocsf(&alert, View::Final);
-    assert_eq!(finding["resources"].as_array().unwrap().len(), RESOURCES_MAX);
-    assert_eq!(finding["observables"].as_array().unwrap().len(), OBSERVABLES_MAX);
+    assert_eq!(
+        finding["resources"].as_array().unwrap().len(),
+        RESOURCES_MAX
+    );
+    assert_eq!(
+        finding["observables"].as_array().unwrap().len(),
+        OBSERVABLES_MAX
+    );
 }

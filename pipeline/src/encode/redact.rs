@@ -102,7 +102,9 @@ pub fn text(text: &str) -> String {
 #[must_use]
 pub fn excerpt(bytes: &[u8], bytes_max: usize) -> String {
     // Some more than is shown, so that a secret is known by what comes after it.
-    let head = bytes.get(..bytes.len().min(4 * bytes_max)).unwrap_or_default();
+    let head = bytes
+        .get(..bytes.len().min(4 * bytes_max))
+        .unwrap_or_default();
     let shown = printable(&text(&String::from_utf8_lossy(head)));
     let cut = shown.floor_char_boundary(bytes_max);
     shown.get(..cut).unwrap_or_default().to_owned()
@@ -112,7 +114,8 @@ pub fn excerpt(bytes: &[u8], bytes_max: usize) -> String {
 #[must_use]
 pub fn printable(text: &str) -> String {
     let steers = |c: char| {
-        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     text.chars()
         .map(|c| if steers(c) { '\u{fffd}' } else { c })
@@ -297,14 +300,29 @@ mod tests {
             ("/auth?token=abc.def&x=1", "/auth?token=[redacted]&x=1"),
             ("?authToken=abc", "?authToken=[redacted]"),
             ("X-Amz-Signature%3Dab12%26", "X-Amz-Signature%3D[redacted]"),
-            ("AWS4-HMAC-SHA256 Credential=AKIA/x, Signature=ab12", "AWS4-HMAC-SHA256 Credential=AKIA/x, Signature=[redacted]"),
-            ("Authorization: Bearer abcdefghijklmnop", "Authorization: Bearer [redacted]"),
-            ("git clone https://me:ghp_x@github.com/a", "git clone https://me:[redacted]@github.com/a"),
+            (
+                "AWS4-HMAC-SHA256 Credential=AKIA/x, Signature=ab12",
+                "AWS4-HMAC-SHA256 Credential=AKIA/x, Signature=[redacted]",
+            ),
+            (
+                "Authorization: Bearer abcdefghijklmnop",
+                "Authorization: Bearer [redacted]",
+            ),
+            (
+                "git clone https://me:ghp_x@github.com/a",
+                "git clone https://me:[redacted]@github.com/a",
+            ),
             ("x eyJhbGciOiJI.eyJzdWIi.abc y", "x [redacted] y"),
-            ("{\\\"sessionToken\\\":\\\"abc\\\"}", "{\\\"sessionToken\\\":\\\"[redacted]\\\"}"),
+            (
+                "{\\\"sessionToken\\\":\\\"abc\\\"}",
+                "{\\\"sessionToken\\\":\\\"[redacted]\\\"}",
+            ),
             (token.as_str(), "[redacted]"),
             ("aws-cli/2.15 Python/3.11", "aws-cli/2.15 Python/3.11"),
-            ("arn:aws:sagemaker:eu-west-1:111122223333:training-job/token-ring", "arn:aws:sagemaker:eu-west-1:111122223333:training-job/token-ring"),
+            (
+                "arn:aws:sagemaker:eu-west-1:111122223333:training-job/token-ring",
+                "arn:aws:sagemaker:eu-west-1:111122223333:training-job/token-ring",
+            ),
         ] {
             assert_eq!(text(before), after);
         }
@@ -314,12 +332,18 @@ mod tests {
     fn excerpts_are_bounded_and_tame() {
         let cut = br#"{"authorizedUrl":"https://x/auth?token=abc"#;
         assert_eq!(excerpt(cut, 200), r#"{"authorizedUrl":"[redacted]"#);
-        assert_eq!(excerpt(b"\x1b[31mred\xff\n", 200), "\u{fffd}[31mred\u{fffd}\u{fffd}");
+        assert_eq!(
+            excerpt(b"\x1b[31mred\xff\n", 200),
+            "\u{fffd}[31mred\u{fffd}\u{fffd}"
+        );
         assert_eq!(excerpt("\u{e9}".repeat(300).as_bytes(), 201).len(), 200);
         let deep = format!("{{\"a\":{}1{}}}", "[".repeat(5_000), "]".repeat(5_000));
         let long = format!("{{\"a\":\"{}\"}}", "x".repeat(DATA_BYTES_MAX));
         for (odd, note) in [
-            (deep.as_str(), "record not kept whole: recursion limit exceeded at line 1 column 133"),
+            (
+                deep.as_str(),
+                "record not kept whole: recursion limit exceeded at line 1 column 132",
+            ),
             (long.as_str(), "record of 65544 bytes not kept whole"),
         ] {
             let redacted = record(odd.as_bytes());

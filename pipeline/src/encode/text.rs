@@ -44,7 +44,12 @@ pub fn lines(alert: &Alert, colour: bool) -> String {
         [one] => format!(" from {one}"),
         [first, rest @ ..] => format!(" from {first} and {} more", rest.len()),
     };
-    let said = format!("{}{}{from}, {}", what(alert, &facts), by(alert, &facts), span(alert));
+    let said = format!(
+        "{}{}{from}, {}",
+        what(alert, &facts),
+        by(alert, &facts),
+        span(alert)
+    );
     lines += &format!("  {}\n", printable(&said));
     if !alert.rule.mark.is_empty() {
         lines += &format!("  mark: {}\n", printable(&alert.rule.mark));
@@ -77,18 +82,31 @@ pub(crate) fn sentence(alert: &Alert, facts: &[Fact]) -> String {
     ))
 }
 
-/// `24 CreateTrainingJob calls`.
+/// `2 CreateTrainingJob calls` where the evidence is all there is; where it is the first and last
+/// of more, `24 calls such as CreateTrainingJob`.
 fn what(alert: &Alert, facts: &[Fact]) -> String {
-    let floor = if alert.count_is_floor { "at least " } else { "" };
+    let floor = if alert.count_is_floor {
+        "at least "
+    } else {
+        ""
+    };
     let calls = if alert.count == 1 { "call" } else { "calls" };
     let operations = distinct(facts, |fact| fact.text("/eventName"));
     match operations.as_slice() {
         [] => format!("{floor}{} {calls}", alert.count),
-        [one] => format!("{floor}{} {one} {calls}", alert.count),
+        [one] if facts.len() as u64 >= alert.count => format!("{} {one} {calls}", alert.count),
         many => {
             let named: Vec<&str> = many.iter().take(OPERATIONS_MAX).copied().collect();
-            let more = if many.len() > OPERATIONS_MAX { ", .." } else { "" };
-            format!("{floor}{} {calls} ({}{more})", alert.count, named.join(", "))
+            let more = if many.len() > OPERATIONS_MAX {
+                ", .."
+            } else {
+                ""
+            };
+            format!(
+                "{floor}{} {calls} such as {}{more}",
+                alert.count,
+                named.join(", ")
+            )
         }
     }
 }
@@ -156,7 +174,7 @@ mod tests {
         assert_eq!(
             lines(&burst(), false),
             "HIGH DOS-01 SageMaker job burst\n  \
-             24 CreateTrainingJob calls by ml-dev in account 111122223333 from 198.51.100.7, \
+             24 calls such as CreateTrainingJob by ml-dev in account 111122223333 from 198.51.100.7, \
              2026-01-01 00:00:00 to 00:03:00 UTC\n  \
              mark: at least 20 events in 180 s\n  \
              floodmark.principal=arn:aws:iam::111122223333:role/ml-dev\n"

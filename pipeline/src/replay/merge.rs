@@ -217,9 +217,7 @@ impl Input {
         let reader = match planned.source {
             Source::Sorted(sorted) => Reader::Sorted(sorted),
             Source::File(path) => match open(&path) {
-                Ok(file) => {
-                    Reader::File(path, Box::new(Framer::new(file, settings.limits)))
-                }
+                Ok(file) => Reader::File(path, Box::new(Framer::new(file, settings.limits))),
                 Err(error) => Reader::Unopened(path, error),
             },
         };
@@ -297,10 +295,7 @@ fn crowded(files: &[(PathBuf, Extent)], settings: &Settings) -> Vec<usize> {
         if extent.disordered > 0 || extent.span_secs() <= settings.lateness_secs {
             continue;
         }
-        while ends
-            .peek()
-            .is_some_and(|&Reverse(end)| end < extent.least)
-        {
+        while ends.peek().is_some_and(|&Reverse(end)| end < extent.least) {
             ends.pop();
         }
         if ends.len() >= settings.open_files_max {

@@ -20,14 +20,13 @@
 //! its end; finding out on the way would be too late, for windows have closed. Sorting everything
 //! would write and read all of it once more; reading twice writes nothing.
 //!
-//! **The cost.** Inflating and framing are paid twice, about 2 to 2.5 µs a record in gzip; reading
-//! the event time once. What fits into half of [`Settings::sort_memory_bytes`] is kept from the
+//! **The cost.** Inflating and framing are paid twice, about 2.5 µs a record in gzip. What fits into half of [`Settings::sort_memory_bytes`] is kept from the
 //! survey, sorted in memory, and read once. Sorting on disk costs its bytes written and read once,
 //! and once more for each 32 runs. Windows are held for as long as the lateness and the span of
 //! the longest short file together.
 //!
-//! A file that changes between the two readings is read to the number of records it had; the
-//! summary of a file that has become shorter is a fault, told with the batch.
+//! A file that changes between the two readings is read to the number of records it had; one that
+//! has become shorter is a fault, told with the batch.
 
 pub mod merge;
 pub mod records;

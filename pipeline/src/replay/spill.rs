@@ -104,8 +104,9 @@ impl Sorter {
 
     fn sort(&mut self) {
         let bytes = &self.bytes;
-        self.placed
-            .sort_unstable_by(|a, b| (a.time, record_at(bytes, *a)).cmp(&(b.time, record_at(bytes, *b))));
+        self.placed.sort_unstable_by(|a, b| {
+            (a.time, record_at(bytes, *a)).cmp(&(b.time, record_at(bytes, *b)))
+        });
     }
 
     fn spill(&mut self) -> io::Result<()> {
@@ -309,7 +310,12 @@ mod tests {
                 expected.push((time, record));
             }
             assert_eq!(sorter.spilled_bytes() > 0, memory_bytes_max < 1 << 20);
-            assert!(sorter.runs.iter().all(|generation| generation.len() < RUNS_MAX));
+            assert!(
+                sorter
+                    .runs
+                    .iter()
+                    .all(|generation| generation.len() < RUNS_MAX)
+            );
             expected.sort();
             let mut sorted = sorter.finish().unwrap();
             let mut found = Vec::new();

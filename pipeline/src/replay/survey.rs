@@ -196,7 +196,9 @@ impl Survey {
         loop {
             let bytes = framer.input_bytes();
             if bytes - told_bytes >= PROGRESS_BYTES {
-                watch(Seen::Read { bytes: bytes - told_bytes });
+                watch(Seen::Read {
+                    bytes: bytes - told_bytes,
+                });
                 told_bytes = bytes;
             }
             let Some(framed) = framer.next() else { break };
@@ -223,7 +225,9 @@ impl Survey {
                 }
             }
         }
-        watch(Seen::Read { bytes: framer.input_bytes() - told_bytes });
+        watch(Seen::Read {
+            bytes: framer.input_bytes() - told_bytes,
+        });
         self.found(path, is_stream, extent);
         Ok(())
     }
@@ -243,7 +247,9 @@ impl Survey {
         } else {
             is_stream.then_some(Why::Stream)
         };
-        summary.sorted.extend(why.map(|why| (path.to_path_buf(), why)));
+        summary
+            .sorted
+            .extend(why.map(|why| (path.to_path_buf(), why)));
         if !is_stream {
             self.files.push((path.to_path_buf(), extent));
         }

@@ -172,7 +172,7 @@ mod tests {
     fn rotates_by_size_and_keeps_so_many() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("alerts.ndjson");
-        let bytes = Format::Ndjson.render(&told(1)).len() as u64;
+        let bytes = Format::Ndjson.render(&told(3)).len() as u64;
         let rotation = Rotation {
             bytes_max: 2 * bytes,
             files_max: 2,

@@ -84,6 +84,8 @@ mod tests {
             }
         }
         let verdicts = Stdout::over(Gone, Format::Ndjson).send(&[told()]);
-        assert!(matches!(verdicts.as_slice(), [Verdict::Refused(why)] if why.contains("broken pipe")));
+        assert!(
+            matches!(verdicts.as_slice(), [Verdict::Refused(why)] if why.contains("broken pipe"))
+        );
     }
 }

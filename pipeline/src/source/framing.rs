@@ -17,31 +17,27 @@
 //! is rejected instead. Members of a wrapper after its list are passed over unread.
 //!
 //! Whether a record's bytes are JSON is left to decoding; here only texts and brackets are told
-//! apart ([`scan`](super::scan)).
+//! apart, in `scan`.
 
 use std::io::{self, Read};
 use std::ops::Range;
-use std::sync::LazyLock;
 
 use floodmark_detectors::record::RECORD_BYTES_MAX;
 use floodmark_detectors::time::EventTime;
 use memchr::memmem;
 
-use super::inflate::{Excess, Inflate, Limits};
+use super::inflate::{Inflate, Limits};
+use super::reject::reason_of;
+pub use super::reject::{EXCERPT_BYTES_MAX, NESTED_MAX, Reason, Reject};
 use super::scan::{Scan, Scanner};
+use super::shape::{Head, KEPT_BYTES, beginning, head, next_line_object, records_list};
 use crate::encode::redact;
-
-/// Lists and wrappers open at once.
-pub const NESTED_MAX: usize = 16;
-
-/// Bytes of a reject that are shown.
-pub const EXCERPT_BYTES_MAX: usize = 200;
 
 /// Times the bytes read so far that broken records may make us read again.
 pub const AGAIN_TIMES_MAX: u64 = 8;
 
 /// Bytes that may be read again in any case.
-const AGAIN_GRACE_BYTES: u64 = 64 << 20;
+const AGAIN_GRACE_BYTES: u64 = 8 << 20;
 
 /// Bytes asked for at once.
 const CHUNK_BYTES: usize = 128 << 10;
@@ -61,54 +57,6 @@ pub enum Framed<'a> {
     },
     /// What could not be read as a record.
     Reject(Reject),
-}
-
-/// A stretch of input that gives no record.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reject {
-    /// Place of its first byte in the text (inflated, if it was gzip).
-    pub offset: u64,
-    /// Its length, bytes.
-    pub bytes: u64,
-    /// Why.
-    pub reason: Reason,
-    /// Its beginning, secrets replaced, at most [`EXCERPT_BYTES_MAX`] bytes.
-    pub excerpt: String,
-}
-
-/// Why a stretch of input gives no record.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Reason {
-    /// Longer than a record may be.
-    #[error("record longer than {RECORD_BYTES_MAX} bytes")]
-    TooLong,
-    /// The input ends first.
-    #[error("input ends before the record does")]
-    CutOff,
-    /// A text in it holds a line end, which JSON forbids: mostly a record that was cut off.
-    #[error("line ends inside a text")]
-    TextBroken,
-    /// The next record begins on a new line before it has ended.
-    #[error("next record begins before this one ends")]
-    NextBegins,
-    /// A value that is no object, or no JSON at all.
-    #[error("not a JSON object")]
-    NotAnObject,
-    /// A comma with nothing to separate.
-    #[error("stray comma")]
-    StrayComma,
-    /// The list that was begun is not closed.
-    #[error("input ends before its list does")]
-    ListCutOff,
-    /// More lists in lists than [`NESTED_MAX`].
-    #[error("lists nested deeper than {NESTED_MAX}")]
-    TooDeep,
-    /// The gzip inflates beyond its limits; what comes after is not read.
-    #[error("{0}")]
-    Excess(Excess),
-    /// The input could not be read further: a damaged gzip, a disk.
-    #[error("cannot read on: {0}")]
-    Unreadable(String),
 }
 
 /// What is open around the place being read.
@@ -221,12 +169,8 @@ impl<R: Read> Framer<R> {
 
     /// At a `{`: a record, a wrapper, or something broken.
     fn object(&mut self) -> Option<Found> {
-        loop {
-            match head(self.rest()) {
-                Head::Wrapper(bytes) => return self.begin(bytes, Open::Wrapper),
-                Head::Undecided if self.rest().len() <= RECORD_BYTES_MAX && self.fill() => {}
-                Head::Undecided | Head::Record => break,
-            }
+        if let Some(bytes) = self.wrapper_head() {
+            return self.begin(bytes, Open::Wrapper);
         }
         let mut scanner = Scanner::new(self.place() == self.line);
         let reason = loop {
@@ -260,6 +204,17 @@ impl<R: Read> Framer<R> {
         Some(Found::Reject(self.go_on(reason)))
     }
 
+    /// The length of `{"Records": [` if that is what comes.
+    fn wrapper_head(&mut self) -> Option<usize> {
+        loop {
+            match head(self.rest()) {
+                Head::Wrapper(bytes) => return Some(bytes),
+                Head::Undecided if self.rest().len() <= RECORD_BYTES_MAX && self.fill() => {}
+                Head::Undecided | Head::Record => return None,
+            }
+        }
+    }
+
     /// Goes to the next plausible record after a broken one.
     fn go_on(&mut self, reason: Reason) -> Reject {
         let (offset, excerpt) = (self.place(), self.excerpt());
@@ -284,7 +239,7 @@ impl<R: Read> Framer<R> {
                         self.line = self.place() + last as u64 + 1;
                     }
                     self.start += skip;
-                    if matches!(head(self.rest()), Head::Wrapper(_)) {
+                    if self.wrapper_head().is_some() {
                         // The break has swallowed the end of the list that it was in.
                         self.open.clear();
                     }
@@ -308,12 +263,12 @@ impl<R: Read> Framer<R> {
 
     /// Something that begins like no record, up to the end of its line or the next value.
     fn garbage(&mut self) -> Option<Found> {
-        let (offset, excerpt) = (self.place(), self.excerpt());
+        let offset = self.place();
         let in_list = !self.open.is_empty();
         let text = in_list && self.rest().first() == Some(&b'"');
         let mut escaped = false;
         let mut first = true;
-        let mut stamp = Vec::new();
+        let mut shown = Vec::new();
         loop {
             let ends = self.rest().iter().position(|&byte| {
                 let opening = std::mem::take(&mut first);
@@ -322,13 +277,11 @@ impl<R: Read> Framer<R> {
                     escaped = byte == b'\\' && !escaped;
                     return closing || byte == b'\n';
                 }
-                !opening
-                    && (matches!(byte, b'\n' | b'{') || in_list && matches!(byte, b',' | b']'))
+                !opening && (matches!(byte, b'\n' | b'{') || in_list && matches!(byte, b',' | b']'))
             });
             let bytes = ends.unwrap_or(self.rest().len());
-            if stamp.len() < STAMP_BYTES_MAX {
-                stamp.extend(self.rest().iter().take(bytes.min(STAMP_BYTES_MAX)));
-            }
+            let room = SHOWN_BYTES_MAX - shown.len();
+            shown.extend(self.rest().iter().take(bytes.min(room)));
             self.start += bytes;
             if ends.is_some() || !self.fill() {
                 break;
@@ -339,8 +292,9 @@ impl<R: Read> Framer<R> {
         }
         self.element();
         let is_stamp = self.rest().first() == Some(&b'{')
-            && stamp.len() < STAMP_BYTES_MAX
-            && std::str::from_utf8(&stamp).is_ok_and(|text| EventTime::parse(text.trim()).is_some());
+            && shown.len() <= STAMP_BYTES_MAX
+            && std::str::from_utf8(&shown)
+                .is_ok_and(|text| EventTime::parse(text.trim()).is_some());
         if is_stamp {
             // What follows begins a line as far as records go.
             self.line = self.place();
@@ -350,7 +304,7 @@ impl<R: Read> Framer<R> {
             offset,
             bytes: self.place() - offset,
             reason: Reason::NotAnObject,
-            excerpt,
+            excerpt: redact::excerpt(&shown, EXCERPT_BYTES_MAX),
         }))
     }
 
@@ -497,6 +451,10 @@ impl<R: Read> Framer<R> {
             }
         }
         let room = self.buffer.get_mut(self.end..).unwrap_or_default();
+        debug_assert!(
+            !room.is_empty(),
+            "nobody asks for more than a record and a chunk"
+        );
         loop {
             match self.input.read(room) {
                 Ok(0) => self.ended = true,
@@ -515,109 +473,11 @@ impl<R: Read> Framer<R> {
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 const RECORD_SEPARATOR: u8 = 0x1e;
 
-/// Longest beginning looked for, bytes.
-const BEGINNING_BYTES_MAX: usize = 64;
-
-/// What is kept while looking for a beginning or an indented line, bytes.
-const KEPT_BYTES: usize = 1 << 10;
+/// What is kept of something that is no record, to be shown, bytes.
+const SHOWN_BYTES_MAX: usize = 4 * EXCERPT_BYTES_MAX;
 
 /// Longest time stamp before a record, bytes.
 const STAMP_BYTES_MAX: usize = 40;
-
-fn reason_of(error: &io::Error) -> Reason {
-    match error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<Excess>())
-    {
-        Some(excess) => Reason::Excess(*excess),
-        None => Reason::Unreadable(error.to_string()),
-    }
-}
-
-enum Head {
-    /// `{"Records": [`, so many bytes.
-    Wrapper(usize),
-    Record,
-    /// It could be either.
-    Undecided,
-}
-
-/// Whether an object begins as a wrapper does.
-fn head(bytes: &[u8]) -> Head {
-    let mut at = 0;
-    for token in [&b"{"[..], b"\"Records\"", b":", b"["] {
-        let rest = bytes.get(at..).unwrap_or_default();
-        let Some(blanks) = rest.iter().position(|byte| !byte.is_ascii_whitespace()) else {
-            return Head::Undecided;
-        };
-        let rest = rest.get(blanks..).unwrap_or_default();
-        if !rest.starts_with(token) {
-            return if token.starts_with(rest) {
-                Head::Undecided
-            } else {
-                Head::Record
-            };
-        }
-        at += blanks + token.len();
-    }
-    Head::Wrapper(at)
-}
-
-/// Where the list begins in a wrapper whose first member is another one, or `None` for a record.
-fn records_list(object: &[u8]) -> Option<usize> {
-    static NAME: LazyLock<memmem::Finder<'static>> =
-        LazyLock::new(|| memmem::Finder::new(b"\"Records\""));
-    NAME.find(object)?;
-    let mut depth = 0_usize;
-    let mut at = 0;
-    while let Some(&byte) = object.get(at) {
-        match byte {
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => depth = depth.saturating_sub(1),
-            b'"' => {
-                let text = object.get(at..)?;
-                if depth == 1
-                    && let Head::Wrapper(bytes) = head(&[b"{", text.get(..KEPT_BYTES.min(text.len()))?].concat())
-                {
-                    return Some(at + bytes - 1);
-                }
-                at += 1;
-                while let Some(&byte) = object.get(at) {
-                    match byte {
-                        b'\\' => at += 1,
-                        b'"' => break,
-                        _ => {}
-                    }
-                    at += 1;
-                }
-            }
-            _ => {}
-        }
-        at += 1;
-    }
-    None
-}
-
-/// How the object begins, up to the colon after its first key.
-fn beginning(object: &[u8]) -> Option<Vec<u8>> {
-    let head = object.get(..BEGINNING_BYTES_MAX.min(object.len()))?;
-    let colon = memchr::memchr(b':', head)?;
-    let begins = head.get(..=colon)?;
-    (begins.iter().filter(|&&byte| byte == b'"').count() == 2).then(|| begins.to_vec())
-}
-
-/// Where the next line begins whose first byte is `{`, indented by at most `indent`.
-fn next_line_object(bytes: &[u8], indent: u64) -> Option<usize> {
-    memchr::memchr_iter(b'\n', bytes).find_map(|at| {
-        let line = bytes.get(at + 1..)?;
-        let blanks = line
-            .iter()
-            .take(KEPT_BYTES)
-            .position(|byte| !matches!(byte, b' ' | b'\t'))?;
-        let fits = line.get(blanks) == Some(&b'{') && blanks as u64 <= indent;
-        fits.then_some(at + 1 + blanks)
-    })
-}
 
 #[cfg(test)]
 #[path = "framing_tests.rs"]

@@ -6,4 +6,6 @@ pub mod files;
 pub mod framing;
 pub mod inflate;
 pub mod kafka;
+pub mod reject;
 mod scan;
+mod shape;
