@@ -417,11 +417,10 @@ impl Engine {
         if let (Some(at), Some(agenda)) = (due, self.agendas.get(index)) {
             agenda.lock().call(at, window_key);
         }
-        if self.windows.remove_if(&window_key, |_, window| window.is_empty()).is_some() {
-            if let Some(agenda) = self.agendas.get(index) {
-                let mut agenda = agenda.lock();
-                agenda.windows = agenda.windows.saturating_sub(1);
-            }
+        let removed = self.windows.remove_if(&window_key, |_, window| window.is_empty());
+        if let (Some(_), Some(agenda)) = (removed, self.agendas.get(index)) {
+            let mut agenda = agenda.lock();
+            agenda.windows = agenda.windows.saturating_sub(1);
         }
         // What is lifted now was in time when it came: it is judged by the time before.
         self.follow(rule, &key, consequences, before, out);
