@@ -108,7 +108,7 @@ impl Window {
         let Added::At(place) = self.samples.add(held, by_member(rule)) else {
             return Inserted::Known;
         };
-        if !rule.kind.waits() {
+        if !rule.kind.waits() && self.samples.could_satisfy(&rule.kind) {
             let verdict =
                 verdict::around(&rule.kind, rule.timespan_secs, self.samples.as_slice(), place);
             if !rule.taps.is_empty() {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::record::EventId;
+use crate::rule::Kind;
 use crate::time::EventTime;
 
 /// From how many samples on a window keeps an index from event id to time.
@@ -48,6 +49,8 @@ pub struct Samples {
     /// Times by (event id, value); only once a scan would cost more.
     #[serde(skip)]
     index: Option<HashMap<(EventId, u64), EventTime, foldhash::fast::RandomState>>,
+    /// How many samples have each value, by value: tells at sight that a mark is out of reach.
+    values: Vec<(u64, u32)>,
 }
 
 impl Samples {
@@ -73,27 +76,41 @@ impl Samples {
             let Some(old) = self.held.get_mut(place) else {
                 return Added::Known;
             };
-            if by_member && old.value | new.value != old.value {
-                old.value |= new.value;
-                if new.time >= old.time {
-                    return Added::At(place);
-                }
+            let (time, before, united) = (old.time, old.value, old.value | new.value);
+            let has_grown = by_member && united != before;
+            if has_grown {
+                old.value = united;
+                self.count(before, false);
+                self.count(united, true);
             }
-            if new.time >= old.time {
-                return Added::Known;
+            if new.time >= time {
+                return if has_grown { Added::At(place) } else { Added::Known };
             }
             let old = self.held.remove(place);
+            self.count(old.value, false);
             new = Held { time: new.time, ..old };
         }
         let place = self.held.partition_point(|h| order(h) < order(&new));
         if let Some(index) = &mut self.index {
             index.insert(identity(&new, by_member), new.time);
         }
+        self.count(new.value, true);
         self.held.insert(place, new);
         if self.index.is_none() && self.held.len() > INDEX_FROM {
             self.index = Some(self.held.iter().map(|h| (identity(h, by_member), h.time)).collect());
         }
         Added::At(place)
+    }
+
+    /// Whether some window could satisfy `kind`, as far as all samples together tell.
+    #[must_use]
+    pub fn could_satisfy(&self, kind: &Kind) -> bool {
+        let reached = match kind {
+            Kind::Count(mark) => mark.gte.map(|least| self.held.len() as u64 >= least),
+            Kind::Distinct(mark) => mark.gte.map(|least| self.values.len() as u64 >= least),
+            _ => None,
+        };
+        reached.unwrap_or(true)
     }
 
     /// The places of the samples with times in the closed interval [from, to].
@@ -128,13 +145,30 @@ impl Samples {
     }
 
     fn drop_range(&mut self, places: std::ops::Range<usize>, by_member: bool) {
-        for held in self.held.drain(places) {
+        let gone: Vec<Held> = self.held.drain(places).collect();
+        for held in gone {
+            self.count(held.value, false);
             if let Some(index) = &mut self.index {
                 index.remove(&identity(&held, by_member));
             }
         }
         if self.held.len() <= INDEX_FROM / 2 {
             self.index = None;
+        }
+    }
+
+    /// Notes that a sample of `value` has come, or gone.
+    fn count(&mut self, value: u64, has_come: bool) {
+        match self.values.binary_search_by_key(&value, |(value, _)| *value) {
+            Ok(place) => {
+                let Some((_, count)) = self.values.get_mut(place) else { return };
+                *count = if has_come { *count + 1 } else { *count - 1 };
+                if *count == 0 {
+                    self.values.remove(place);
+                }
+            }
+            Err(place) if has_come => self.values.insert(place, (value, 1)),
+            Err(_) => {}
         }
     }
 
