@@ -1,0 +1,156 @@
+//! How fast is the way from bytes to bursts, and what does each part of it cost?
+//!
+//! Yardstick: the plainest program that does the same for one rule, `serde_json` into a struct and a
+//! queue of times per principal. It takes records in order, counts duplicates twice and misses what
+//! comes late; it is what one writes first. See `benches/README.md`.
+
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use std::collections::{HashMap, VecDeque};
+use std::hint::black_box;
+use std::sync::Arc;
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use floodmark::generate::{Attacks, Feed, Plan, deliveries};
+use floodmark_detectors::engine::{Engine, Options};
+use floodmark_detectors::field::Fields;
+use floodmark_detectors::record::Record;
+use floodmark_detectors::rule::{Document, Environment, RuleSet, pack};
+use floodmark_detectors::time::EventTime;
+use serde::Deserialize;
+
+const RECORDS: usize = 20_000;
+const BATCH: usize = 512;
+const LATENESS_SECS: i64 = 900;
+
+fn feed() -> Vec<Vec<u8>> {
+    let plan = Plan {
+        records: RECORDS as u64,
+        duration_secs: 3_600,
+        attacks: Attacks::All,
+        feed: Feed::Disordered,
+        ..Plan::default()
+    };
+    deliveries(&plan).take(RECORDS).map(|delivered| delivered.record).collect()
+}
+
+/// The shipped rules whose files are named, or all.
+fn rules(files: &[&str]) -> Arc<RuleSet> {
+    let documents: Vec<Document> = pack::documents()
+        .into_iter()
+        .filter(|d| files.is_empty() || files.iter().any(|file| d.path.ends_with(file)))
+        .collect();
+    Arc::new(RuleSet::load(&documents, &Environment::default()).unwrap())
+}
+
+/// One rule: many calls of one event name by one principal.
+fn one() -> Arc<RuleSet> {
+    rules(&["base.yml", "dos_01.yml"])
+}
+
+fn run(rules: &Arc<RuleSet>, feed: &[Vec<u8>]) -> usize {
+    let engine = Engine::new(rules.clone(), Options::default());
+    let mut newest = EventTime::MIN;
+    let mut alerts = 0;
+    let mut records = Vec::with_capacity(BATCH);
+    for batch in feed.chunks(BATCH) {
+        records.clear();
+        records.extend(batch.iter().filter_map(|bytes| Record::decode(bytes).ok()));
+        let outcome = engine.apply(&records);
+        newest = newest.max(outcome.newest.unwrap_or(EventTime::MIN));
+        alerts += outcome.alerts.len() + engine.advance(newest.plus(-LATENESS_SECS)).alerts.len();
+    }
+    alerts
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Naive {
+    event_time: Option<String>,
+    event_source: Option<String>,
+    event_name: Option<String>,
+    user_identity: Option<NaiveIdentity>,
+    #[serde(rename = "eventID")]
+    event_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct NaiveIdentity {
+    arn: Option<String>,
+}
+
+fn naive(feed: &[Vec<u8>]) -> usize {
+    let mut windows: HashMap<String, VecDeque<(i64, String)>> = HashMap::new();
+    let mut alerts = 0;
+    for bytes in feed {
+        let Ok(record) = serde_json::from_slice::<Naive>(bytes) else { continue };
+        if record.event_source.as_deref() != Some("sagemaker.amazonaws.com")
+            || record.event_name.as_deref() != Some("CreateTrainingJob")
+        {
+            continue;
+        }
+        let (Some(time), Some(arn)) = (
+            record.event_time.as_deref().and_then(EventTime::parse),
+            record.user_identity.and_then(|i| i.arn),
+        ) else {
+            continue;
+        };
+        let window = windows.entry(arn).or_default();
+        window.push_back((time.0, record.event_id.unwrap_or_default()));
+        while window.front().is_some_and(|(oldest, _)| *oldest < time.0 - 600) {
+            window.pop_front();
+        }
+        alerts += usize::from(window.len() == 20);
+    }
+    alerts
+}
+
+fn whole(c: &mut Criterion) {
+    let feed = feed();
+    let mut group = c.benchmark_group("whole");
+    group.throughput(Throughput::Elements(feed.len() as u64)).sample_size(20);
+    group.bench_function("naive serde_json, one rule", |b| b.iter(|| naive(black_box(&feed))));
+    let one = one();
+    group.bench_function("floodmark, one rule", |b| b.iter(|| run(&one, black_box(&feed))));
+    let all = rules(&[]);
+    group.bench_function("floodmark, all shipped rules", |b| b.iter(|| run(&all, black_box(&feed))));
+    group.finish();
+}
+
+fn parts(c: &mut Criterion) {
+    let feed = feed();
+    let records: Vec<Record<'_>> = feed.iter().filter_map(|b| Record::decode(b).ok()).collect();
+    let mut group = c.benchmark_group("part");
+    group.throughput(Throughput::Elements(records.len() as u64)).sample_size(20);
+    group.bench_function("decode", |b| {
+        b.iter(|| feed.iter().filter(|bytes| Record::decode(black_box(bytes)).is_ok()).count());
+    });
+    for (name, rules) in [("one rule", one()), ("all shipped rules", rules(&[]))] {
+        group.bench_function(format!("match, {name}"), |b| {
+            b.iter(|| {
+                let mut matches = 0;
+                for record in &records {
+                    rules.matching(&Fields::of(black_box(record)), &mut |_| matches += 1);
+                }
+                matches
+            });
+        });
+        group.bench_function(format!("match and window, {name}"), |b| {
+            b.iter_batched(
+                || Engine::new(rules.clone(), Options::default()),
+                |engine| {
+                    for batch in records.chunks(BATCH) {
+                        let newest = engine.apply(black_box(batch)).newest;
+                        let newest = newest.unwrap_or(EventTime::MIN);
+                        black_box(engine.advance(newest.plus(-LATENESS_SECS)).alerts.len());
+                    }
+                },
+                BatchSize::PerIteration,
+            );
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, whole, parts);
+criterion_main!(benches);
