@@ -64,22 +64,24 @@ pub(super) struct Member {
 /// A walk over the members of one object or the elements of one array, in order.
 #[derive(Debug, Clone)]
 pub(super) struct Walk<'b> {
-    bytes: &'b [u8],
-    at: usize,
+    /// What is not walked yet.
+    rest: &'b [u8],
+    /// How many bytes there are in all.
+    length: usize,
     begun: bool,
 }
 
 impl<'b> Walk<'b> {
     /// Begins behind the bracket `open`, which must come first but for white space.
     pub(super) fn behind(open: u8, bytes: &'b [u8], at: usize) -> Result<Walk<'b>, Fault> {
-        let mut walk = Walk {
-            bytes,
-            at,
-            begun: false,
-        };
         if bytes.len() > Span::BYTES_MAX {
             return Err(Fault::Malformed);
         }
+        let mut walk = Walk {
+            rest: bytes.get(at..).unwrap_or_default(),
+            length: bytes.len(),
+            begun: false,
+        };
         walk.step_over(open)?;
         Ok(walk)
     }
@@ -87,18 +89,23 @@ impl<'b> Walk<'b> {
     /// The next member; none behind the last.
     #[inline(always)]
     pub(super) fn member(&mut self) -> Result<Option<Member>, Fault> {
-        if self.is_over(b'}')? {
-            return Ok(None);
+        match self.rest {
+            // As most are written: nothing between the comma and the key.
+            [b',', b'"', inner @ ..] if self.begun => self.rest = inner,
+            _ => {
+                if self.is_over(b'}')? {
+                    return Ok(None);
+                }
+                self.step_over(b'"')?;
+            }
         }
-        self.step_over(b'"')?;
-        let start = self.at;
-        let (end, escaped) = text_end(self.bytes, start)?;
-        self.at = end + 1;
+        let start = self.at();
+        let (behind, escaped) = behind_text(self.rest)?;
+        self.rest = behind;
+        let key = Span::new(start, self.at() - 1, escaped);
         self.step_over(b':')?;
-        Ok(Some(Member {
-            key: Span::new(start, end, escaped),
-            value: self.value()?,
-        }))
+        let value = self.value()?;
+        Ok(Some(Member { key, value }))
     }
 
     /// The next element; none behind the last.
@@ -111,16 +118,16 @@ impl<'b> Walk<'b> {
     }
 
     /// How far the walk is.
+    #[inline]
     pub(super) fn at(&self) -> usize {
-        self.at
+        self.length - self.rest.len()
     }
 
     /// Steps over what separates two entries, or over the closing bracket.
     #[inline]
     fn is_over(&mut self, close: u8) -> Result<bool, Fault> {
-        let next = self.peek()?;
-        if next == close {
-            self.at += 1;
+        if self.peek()? == close {
+            self.step_over(close)?;
             return Ok(true);
         }
         if self.begun {
@@ -133,44 +140,59 @@ impl<'b> Walk<'b> {
     #[inline(always)]
     fn value(&mut self) -> Result<Span, Fault> {
         let first = self.peek()?;
-        let start = self.at;
+        let start = self.at();
         let mut escaped = false;
-        self.at = match first {
-            b'"' => {
-                let quote;
-                (quote, escaped) = text_end(self.bytes, start + 1)?;
-                quote + 1
+        self.rest = match (first, self.rest) {
+            (b'"', [_, inner @ ..]) => {
+                let behind;
+                (behind, escaped) = behind_text(inner)?;
+                behind
             }
-            b'{' | b'[' => container_end(self.bytes, start)?,
-            _ => scalar_end(self.bytes, start)?,
+            (b'{' | b'[', container) => behind_container(container)?,
+            (_, scalar) => behind_scalar(scalar)?,
         };
-        Ok(Span::new(start, self.at, escaped))
+        Ok(Span::new(start, self.at(), escaped))
     }
 
+    /// Steps over the byte wanted next, and white space before it.
     #[inline]
     fn step_over(&mut self, wanted: u8) -> Result<(), Fault> {
-        if self.peek()? != wanted {
-            return Err(Fault::Malformed);
+        match self.rest {
+            [byte, behind @ ..] if *byte == wanted => {
+                self.rest = behind;
+                Ok(())
+            }
+            _ => self.step_far(wanted),
         }
-        self.at += 1;
+    }
+
+    #[cold]
+    fn step_far(&mut self, wanted: u8) -> Result<(), Fault> {
+        let found = self.peek()?;
+        match self.rest {
+            [_, behind @ ..] if found == wanted => self.rest = behind,
+            _ => return Err(Fault::Malformed),
+        }
         Ok(())
     }
 
-    /// The next byte that is not white space.
+    /// The next byte that is not white space; white space before it is stepped over.
     #[inline]
     fn peek(&mut self) -> Result<u8, Fault> {
-        match self.bytes.get(self.at) {
-            Some(&byte) if byte > b' ' => Ok(byte),
+        match self.rest {
+            [byte, ..] if *byte > b' ' => Ok(*byte),
             _ => self.peek_far(),
         }
     }
 
     #[cold]
     fn peek_far(&mut self) -> Result<u8, Fault> {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let space = rest.iter().take_while(|byte| is_space(**byte)).count();
-        self.at += space;
-        rest.get(space).copied().ok_or(Fault::CutOff)
+        while let [byte, behind @ ..] = self.rest
+            && is_space(*byte)
+        {
+            self.rest = behind;
+        }
+        self.rest.first().copied().ok_or(Fault::CutOff)
     }
 }
 
@@ -179,56 +201,55 @@ pub(super) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
 }
 
-/// Where the quote is that ends the text begun before `at`, and whether escapes stand in between.
+/// What stands behind the quote that ends a text, and whether escapes stand before it.
 #[inline]
-fn text_end(bytes: &[u8], mut at: usize) -> Result<(usize, bool), Fault> {
+fn behind_text(inner: &[u8]) -> Result<(&[u8], bool), Fault> {
+    let mut rest = inner;
     let mut escaped = false;
     loop {
-        let stop = match bytes.get(at..).and_then(<[u8]>::first_chunk::<16>) {
-            Some(window) => {
+        let stop = match rest.split_first_chunk::<16>() {
+            Some((window, behind)) => {
                 let window = u8x16::new(*window);
                 let quotes = window.simd_eq(u8x16::splat(b'"'));
                 let stops = quotes | window.simd_eq(u8x16::splat(b'\\'));
                 let mask = stops.to_bitmask();
                 if mask == 0 {
-                    at += 16;
+                    rest = behind;
                     continue;
                 }
-                at + mask.trailing_zeros() as usize
+                mask.trailing_zeros() as usize
             }
             None => {
-                let rest = bytes.get(at..).unwrap_or_default();
                 let stop = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'));
-                at + stop.ok_or(Fault::CutOff)?
+                stop.ok_or(Fault::CutOff)?
             }
         };
-        if bytes.get(stop) == Some(&b'"') {
-            return Ok((stop, escaped));
-        }
+        rest = match rest.split_at_checked(stop) {
+            Some((_, [b'"', behind @ ..])) => return Ok((behind, escaped)),
+            Some((_, [_, _, behind @ ..])) => behind,
+            _ => return Err(Fault::CutOff),
+        };
         escaped = true;
-        at = stop + 2;
     }
 }
 
-/// Behind the number, `true`, `false`, `null` or bare word that begins at `start`.
-fn scalar_end(bytes: &[u8], start: usize) -> Result<usize, Fault> {
-    let rest = bytes.get(start..).unwrap_or_default();
+/// What stands behind the number, `true`, `false`, `null` or bare word that comes first.
+fn behind_scalar(rest: &[u8]) -> Result<&[u8], Fault> {
     let ends = |byte| matches!(byte, b',' | b'}' | b']' | b':' | b'"' | b'{' | b'[');
-    let stops = |byte: &u8| ends(*byte) || is_space(*byte);
-    match rest.iter().position(stops) {
+    match rest.iter().position(|byte| ends(*byte) || is_space(*byte)) {
         Some(0) => Err(Fault::Malformed),
-        Some(length) => Ok(start + length),
+        Some(length) => rest.get(length..).ok_or(Fault::CutOff),
         None => Err(Fault::CutOff),
     }
 }
 
-/// Behind the bracket that closes the one at `start`.
-fn container_end(bytes: &[u8], start: usize) -> Result<usize, Fault> {
-    let (blocks, tail) = bytes.get(start..).unwrap_or_default().as_chunks::<64>();
+/// What stands behind the array or object that comes first.
+fn behind_container(rest: &[u8]) -> Result<&[u8], Fault> {
+    let (blocks, tail) = rest.as_chunks::<64>();
     let mut nesting = Nesting::default();
     for (place, block) in blocks.iter().enumerate() {
         if let Some(end) = nesting.closes_in(block) {
-            return Ok(start + place * 64 + end);
+            return rest.get(place * 64 + end..).ok_or(Fault::CutOff);
         }
     }
     let mut last = [b' '; 64];
@@ -236,7 +257,7 @@ fn container_end(bytes: &[u8], start: usize) -> Result<usize, Fault> {
         first.copy_from_slice(tail);
     }
     let end = nesting.closes_in(&last).ok_or(Fault::CutOff)?;
-    Ok(start + blocks.len() * 64 + end)
+    tail.get(end..).ok_or(Fault::CutOff)
 }
 
 /// What one 64-byte block must know of those before it.

@@ -137,17 +137,15 @@ impl<'b> Raw<'b> {
     #[must_use]
     pub fn pick<const N: usize>(self, names: [&str; N]) -> [Value<'b>; N] {
         let mut found = [Found::default(); N];
-        let mut walk = self.walk(b'{');
-        while let Some(member) = next(&mut walk, Walk::member) {
-            let key = key_bytes(self.0, &member);
+        self.each_member(|key, value| {
             for (name, found) in names.iter().zip(&mut found) {
                 if *key == *name.as_bytes() {
-                    found.exact = Some(member.value);
+                    found.exact = Some(value);
                 } else if found.exact.is_none() && key.eq_ignore_ascii_case(name.as_bytes()) {
-                    found.loose = Some(member.value);
+                    found.loose = Some(value);
                 }
             }
-        }
+        });
         found.map(|found| found.read(self.0))
     }
 
@@ -157,25 +155,23 @@ impl<'b> Raw<'b> {
     pub(crate) fn along<'p>(self, path: &'p str) -> (Value<'b>, &'p str) {
         let mut found = Found::default();
         let (mut exact_length, mut loose_length) = (0, 0);
-        let mut walk = self.walk(b'{');
-        while let Some(member) = next(&mut walk, Walk::member) {
-            let key = key_bytes(self.0, &member);
+        self.each_member(|key, value| {
             let Some((head, tail)) = path.as_bytes().split_at_checked(key.len()) else {
-                continue;
+                return;
             };
             if !matches!(tail, [] | [b'.', ..]) || !key.eq_ignore_ascii_case(head) {
-                continue;
+                return;
             }
             if *key == *head {
                 if key.len() >= exact_length {
                     exact_length = key.len();
-                    found.exact = Some(member.value);
+                    found.exact = Some(value);
                 }
             } else if key.len() >= loose_length {
                 loose_length = key.len();
-                found.loose = Some(member.value);
+                found.loose = Some(value);
             }
-        }
+        });
         let length = if found.exact.is_some() {
             exact_length
         } else {
@@ -201,6 +197,22 @@ impl<'b> Raw<'b> {
         Elements {
             raw: self,
             walk: self.walk(b'['),
+        }
+    }
+
+    /// Goes through the members with their names unescaped, up to where the bytes are no JSON.
+    #[inline]
+    fn each_member(self, mut visit: impl FnMut(&[u8], Span)) {
+        let Ok(mut walk) = Walk::behind(b'{', self.0, 0) else {
+            return;
+        };
+        while let Ok(Some(Member { key, value })) = walk.member() {
+            let name = key.of(self.0);
+            if key.is_escaped() {
+                visit(text::read(name, true).as_bytes(), value);
+            } else {
+                visit(name, value);
+            }
         }
     }
 
@@ -235,18 +247,6 @@ fn next<'b, T>(
         *walk = None;
     }
     entry
-}
-
-/// A key's text as bytes; a key without escapes is compared as it stands.
-fn key_bytes<'b>(bytes: &'b [u8], member: &Member) -> Cow<'b, [u8]> {
-    let inner = member.key.of(bytes);
-    if !member.key.is_escaped() {
-        return Cow::Borrowed(inner);
-    }
-    match text::read(inner, true) {
-        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
-        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
-    }
 }
 
 /// What a search for a name has come upon.
