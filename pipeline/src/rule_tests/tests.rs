@@ -82,7 +82,7 @@ fn faults_are_told() {
     for (test, wanted) in [
         ("- {name: x, records: [], expect: [], recrods: []}", "unknown field `recrods`"),
         ("- {name: x, records: [{like: kms}], expect: []}", "`kms` is not `service/EventName`"),
-        ("- {name: x, records: [{like: a/b, start: 5}], expect: []}", "expected a string"),
+        ("- {name: x, records: [{like: a/b, start: 5}], expect: []}", "`5` is no time"),
         ("- {name: x, records: [{like: a/b, start: 5w}], expect: []}", "`5w` is no time"),
         ("- {name: x, records: [{like: a/b, every: -1s}], expect: []}", "`every` goes forward"),
         ("- {name: x, records: [{like: a/b, repeat: 0}], expect: []}", "nonzero"),
