@@ -9,5 +9,6 @@ pub mod generate;
 pub mod open;
 pub mod progress;
 pub mod replay;
+pub mod rule_tests;
 pub mod sink;
 pub mod source;
