@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use parking_lot::Mutex;
 
 use crate::alert::Alert;
-use crate::field::Fields;
+use crate::field::{Fields, Path};
 use crate::record::Record;
 use crate::rule::{Kind, Rule, RuleSet, Tap};
 use crate::sample::{self, RuleIndex, Sample, WindowKey};
@@ -342,21 +342,23 @@ impl Engine {
             return;
         };
         let fields = Fields::of(&record);
-        // The parent's group-by is contained in the child's, so its key is a part of the child's.
-        let parent_key: Arc<[Box<str>]> = tap
-            .group_by
-            .iter()
-            .filter_map(|path| {
-                let place = child.card.group_by.iter().position(|name| name == path.as_str())?;
-                key.get(place).cloned()
-            })
-            .collect();
+        // Where the child's key has a part of the parent's, that holds: an array in the record would
+        // give others beside it.
+        let known = |path: &Path| {
+            let place = child.card.group_by.iter().position(|name| name == path.as_str())?;
+            key.get(place).map(AsRef::as_ref)
+        };
         let mut is_odd = false;
-        let window =
-            WindowKey::of(self.options.seed, parent.tag, parent_key.iter().map(AsRef::as_ref));
-        for value in sample::values(tap, parent, &fields, self.options.seed, &mut is_odd) {
-            let sample = Sample { rule: tap.rule, window, time: held.time, id: held.id, value };
-            self.insert(parent, &sample, || parent_key.clone(), bytes.clone(), watermark, out);
+        let values = sample::values(tap, parent, &fields, self.options.seed, &mut is_odd);
+        for parent_key in sample::keys(&tap.group_by, &fields, &known) {
+            let parts = parent_key.iter().map(AsRef::as_ref);
+            let window = WindowKey::of(self.options.seed, parent.tag, parts);
+            let parent_key: Arc<[Box<str>]> = parent_key.into();
+            for value in &values {
+                let (time, id) = (held.time, held.id);
+                let sample = Sample { rule: tap.rule, window, time, id, value: *value };
+                self.insert(parent, &sample, || parent_key.clone(), bytes.clone(), watermark, out);
+            }
         }
         out.counts.odd_values += u64::from(is_odd);
     }
@@ -415,11 +417,10 @@ impl Engine {
         if let (Some(at), Some(agenda)) = (due, self.agendas.get(index)) {
             agenda.lock().call(at, window_key);
         }
-        if self.windows.remove_if(&window_key, |_, window| window.is_empty()).is_some() {
-            if let Some(agenda) = self.agendas.get(index) {
-                let mut agenda = agenda.lock();
-                agenda.windows = agenda.windows.saturating_sub(1);
-            }
+        let removed = self.windows.remove_if(&window_key, |_, window| window.is_empty());
+        if let (Some(_), Some(agenda)) = (removed, self.agendas.get(index)) {
+            let mut agenda = agenda.lock();
+            agenda.windows = agenda.windows.saturating_sub(1);
         }
         // What is lifted now was in time when it came: it is judged by the time before.
         self.follow(rule, &key, consequences, before, out);

@@ -71,7 +71,7 @@ pub struct Drawn {
 /// Draws the samples of one record for `tap`, whose rule is `rule`.
 #[must_use]
 pub fn draw(tap: &Tap, rule: &Rule, fields: &Fields<'_, '_>, seed: u64) -> Drawn {
-    let mut drawn = Drawn { keys: combinations(&tap.group_by, fields), ..Drawn::default() };
+    let mut drawn = Drawn { keys: keys(&tap.group_by, fields, &|_| None), ..Drawn::default() };
     drawn.is_keyless = drawn.keys.is_empty();
     let values = values(tap, rule, fields, seed, &mut drawn.is_odd_value);
     let (time, id) = (fields.record().time(), fields.record().id(seed));
@@ -95,7 +95,7 @@ pub fn values(
     match rule.kind {
         Kind::Count(_) | Kind::Surge { .. } | Kind::Silence { .. } => smallvec![0],
         Kind::Temporal(_) | Kind::Ordered(_) => smallvec![1 << (tap.member & 63)],
-        Kind::Distinct(_) | Kind::FirstSeen { .. } => combinations(&tap.value, fields)
+        Kind::Distinct(_) | Kind::FirstSeen { .. } => keys(&tap.value, fields, &|_| None)
             .iter()
             .map(|values| {
                 let mut hasher = SipHasher13::new_with_keys(seed, 1);
@@ -119,12 +119,20 @@ pub fn values(
     }
 }
 
-/// Every combination of the distinct values at `paths`; none when a path has no value. No path is
-/// one combination of nothing.
-fn combinations(paths: &[Path], fields: &Fields<'_, '_>) -> Vec<Vec<Box<str>>> {
+/// Every combination of the distinct values at `paths`, at most [`ELEMENTS_MAX`]; none when a path
+/// has no value. No path is one combination of nothing. Where `known` gives a value for a path, that
+/// one holds, and the record is not asked.
+pub fn keys<'k>(
+    paths: &[Path],
+    fields: &Fields<'_, '_>,
+    known: &dyn Fn(&Path) -> Option<&'k str>,
+) -> Vec<Vec<Box<str>>> {
     let mut all: Vec<Vec<Box<str>>> = vec![Vec::with_capacity(paths.len())];
     for path in paths {
-        let found = texts(path, fields);
+        let found = match known(path) {
+            Some(value) => smallvec![value.into()],
+            None => texts(path, fields),
+        };
         if let [one] = found.as_slice() {
             for combination in &mut all {
                 combination.push(one.clone());

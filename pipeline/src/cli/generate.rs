@@ -41,7 +41,7 @@ pub(super) struct PlanArgs {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Records of ordinary work; attacks and near misses come on top.
-    #[arg(long, default_value_t = 400_000)]
+    #[arg(long, default_value_t = 250_000)]
     records: u64,
     /// Event time that the feed spans.
     #[arg(long, default_value = "6h", value_parser = parse_duration)]

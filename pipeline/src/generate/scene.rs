@@ -11,6 +11,9 @@ const SCENE_IDS: u64 = 1 << 63;
 /// Set besides where every record comes twice when the feed has duplicates at all.
 const TWICE: u64 = 1 << 62;
 
+/// The bins of `DOS-06`, seconds.
+const BIN_SECS: i64 = 600;
+
 /// A script.
 pub(super) struct Scene {
     /// The rules an attack trips; a near miss trips none.
@@ -30,6 +33,11 @@ pub(super) struct Scene {
 impl Scene {
     fn is_attack(&self) -> bool {
         !self.codes.is_empty()
+    }
+
+    /// Whether its rule counts in bins aligned to the epoch: then it plays within one.
+    fn fills_a_bin(&self) -> bool {
+        self.codes.contains(&"DOS-06")
     }
 
     /// An attack plays when it is asked for, and in a short feed plays faster. A near miss, played
@@ -68,7 +76,10 @@ pub(super) fn played(plan: &Plan, organisation: &Organisation) -> Vec<Played> {
         let mut random = Random::of(plan.seed, Concern::Scene, place as u64);
         let room = plan.duration_secs.max(1);
         let span = scene.span_secs.min(room - 1);
-        let begin = plan.start.plus(random.below((room - span) as u64) as i64);
+        let mut begin = plan.start.plus(random.below((room - span) as u64) as i64);
+        if scene.fills_a_bin() && room > 2 * BIN_SECS {
+            begin = EventTime(begin.0.div_euclid(BIN_SECS) * BIN_SECS).max(plan.start);
+        }
         let twice = if scene.is_attack() { 0 } else { TWICE };
         let mut stage = Stage {
             organisation,
