@@ -1,9 +1,372 @@
-//! To come.
+//! `floodmark run`: the daemon.
 
-/// Arguments.
+use std::collections::BTreeMap;
+use std::hash::BuildHasher;
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::Context;
+use crossbeam_channel::{Receiver, bounded};
+use floodmark_detectors::alert::{Alert, Life};
+use floodmark_detectors::engine::{Counts, Engine, Options};
+use floodmark_detectors::rule::Mode;
+
+use super::check::{Examined, counted};
+use super::replay::workers;
+use super::stop;
+use crate::clock::{self, Stopwatch};
+use crate::config::{self, Property, Settings, SinkKind, SourceKind};
+use crate::encode::ocsf::View;
+use crate::flow::{self, Report};
+use crate::open::Reject;
+use crate::sink::{self, Courier, Told};
+use crate::source::combined::{Combined, Part};
+use crate::source::history::{Aside, History, Tell};
+use crate::source::kafka::{self, Kafka};
+use crate::source::tail::Tail;
+
+/// How often the daemon says how it is.
+const STATUS: Duration = Duration::from_secs(30);
+
+/// What sources met beside records and is not yet noted, at most.
+const ASIDES_WAITING_MAX: usize = 1_024;
+
+/// Reasons of rejects that are told apart; further ones are counted together.
+const REASONS_MAX: usize = 64;
+
+/// Run the daemon: reads the sources of the configuration, and sends each burst to all its sinks the
+/// moment it opens, when it doubles or becomes graver, and when it is over. Rules with `mode:
+/// observe` or `enrich` are counted and not sent.
+///
+/// Files and folders are read as they are now, merged by event time; standard input and Kafka as
+/// they come. It runs until every source has ended (with Kafka: for ever) or until SIGINT or
+/// SIGTERM: then it sends what is on its way, and ends. Bursts that are still open stay open: no
+/// alert says that they are over. A second signal ends it where it stands.
+///
+/// Exit code 0: ended or stopped, all well; 1: an alert could not be delivered, or a file could not
+/// be read; 2: it could not run, or a source failed.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+#[command(after_help = "\
+Examples:
+  floodmark run --config floodmark.toml
+  zcat day.json.gz | floodmark run --config stdin.toml --until-idle
 
-pub(super) fn run(_args: &Args) -> anyhow::Result<bool> {
-    anyhow::bail!("not there yet")
+deploy/floodmark.example.toml has every key of the configuration.")]
+pub(super) struct Args {
+    /// The configuration.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// End when all that the sources hold at present has been read (files and standard input to
+    /// their end, Kafka to the end of each partition), and say of every burst that it is over.
+    #[arg(long)]
+    until_idle: bool,
+    /// Append what could not be read, and what came too late, as NDJSON to this file; without it,
+    /// rejects are counted, and the first of each reason is shown.
+    #[arg(long, value_name = "FILE")]
+    rejects: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
+    let examined = Examined::of(Some(&args.config), &[]);
+    let (Some(settings), Some(rules)) = (examined.settings, examined.rules) else {
+        let faults = counted(examined.faults.len(), "fault");
+        anyhow::bail!("{faults}; nothing was started\n{}", examined.faults.join("\n"));
+    };
+    let rejects = args.rejects.as_ref().map(append).transpose()?;
+    let seed = std::hash::RandomState::new().hash_one(0_u8);
+    let rules = Arc::new(rules);
+    let options = Options { seed, windows_max: settings.engine.windows_max };
+    let engine = Engine::new(rules.clone(), options);
+    let stopped = stop::on_signal()?;
+    let couriers = couriers(&settings, &stopped)?;
+    let (asides_in, asides) = bounded(ASIDES_WAITING_MAX);
+    let source = Combined::new(parts(&settings, &asides_in)?, args.until_idle);
+    drop(asides_in);
+    let flow_settings = flow::Settings {
+        lateness_secs: settings.engine.lateness_secs,
+        workers: settings.engine.workers.map_or_else(workers, std::num::NonZero::get),
+        has_end: args.until_idle,
+    };
+    let speaking = rules.rules.iter().filter(|rule| rule.speaks).count();
+    eprintln!(
+        "floodmark: reads {}; {}; sends to {}; {}",
+        names(settings.sources.iter().map(|source| &source.name)),
+        counted(speaking, "rule"),
+        names(settings.sinks.iter().map(|sink| &sink.name)),
+        counted(flow_settings.workers, "worker"),
+    );
+    let mut daemon = Daemon::new(couriers, asides, rejects);
+    let ran = flow::run(&engine, Box::new(source), &flow_settings, &stopped, &mut |report| {
+        daemon.hear(report);
+        daemon.tell_status(&engine);
+    });
+    let is_well = daemon.close(&engine, stopped.load(Ordering::Relaxed))?;
+    ran?;
+    Ok(is_well)
+}
+
+fn append(path: &PathBuf) -> anyhow::Result<BufWriter<std::fs::File>> {
+    let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
+    Ok(BufWriter::new(file.with_context(|| format!("cannot write {}", path.display()))?))
+}
+
+fn names<'n>(names: impl Iterator<Item = &'n String>) -> String {
+    names.map(String::as_str).collect::<Vec<_>>().join(", ")
+}
+
+fn couriers(settings: &Settings, stopped: &Arc<AtomicBool>) -> anyhow::Result<Vec<Courier>> {
+    let mut opened: Vec<(String, Box<dyn sink::Sink>)> = Vec::new();
+    for it in &settings.sinks {
+        let sink: Box<dyn sink::Sink> = match &it.kind {
+            SinkKind::Stdout => Box::new(sink::Stdout::new(it.format)),
+            SinkKind::File { path, rotation } => Box::new(
+                sink::File::open(path, it.format, *rotation).with_context(|| {
+                    format!("sink {}: cannot write {}", it.name, path.display())
+                })?,
+            ),
+        };
+        opened.push((it.name.clone(), sink));
+    }
+    Ok(opened.into_iter().map(|(name, sink)| Courier::start(name, sink, stopped.clone())).collect())
+}
+
+fn parts(
+    settings: &Settings,
+    asides: &crossbeam_channel::Sender<Aside>,
+) -> anyhow::Result<Vec<Part>> {
+    let mut parts = Vec::new();
+    for it in &settings.sources {
+        let tell = || -> Tell {
+            let asides = asides.clone();
+            // Once the daemon has closed, nobody counts any more.
+            Box::new(move |aside| drop(asides.send(aside)))
+        };
+        let name = it.name.clone();
+        parts.push(match &it.kind {
+            SourceKind::File { paths } => {
+                let lateness_secs = settings.engine.lateness_secs;
+                let source = History::new(&name, paths.clone(), lateness_secs, tell());
+                Part { name, source: Box::new(source), has_end: true }
+            }
+            SourceKind::Stdin => {
+                let source = Tail::new(&name, std::io::stdin(), tell());
+                Part { name, source: Box::new(source), has_end: true }
+            }
+            SourceKind::Kafka(kafka) => {
+                let settings = kafka_settings(kafka)
+                    .with_context(|| format!("source {name}: a secret cannot be had"))?;
+                let source = Kafka::subscribe(&settings)?;
+                Part { name, source: Box::new(source), has_end: false }
+            }
+        });
+    }
+    Ok(parts)
+}
+
+fn kafka_settings(kafka: &config::Kafka) -> anyhow::Result<kafka::Settings> {
+    let mut properties = BTreeMap::new();
+    for (property, value) in &kafka.properties {
+        let value = match value {
+            Property::Plain(value) => value.clone(),
+            Property::Secret(secret) => {
+                let hidden = secret.fetch(&|name| std::env::var(name).ok()).context(property.clone())?;
+                hidden.reveal().to_owned()
+            }
+        };
+        properties.insert(property.clone(), value);
+    }
+    Ok(kafka::Settings {
+        brokers: kafka.brokers.join(","),
+        topics: kafka.topics.clone(),
+        group: kafka.group.clone(),
+        properties,
+    })
+}
+
+/// What the daemon knows of itself.
+struct Daemon {
+    couriers: Vec<Courier>,
+    asides: Receiver<Aside>,
+    reject_file: Option<BufWriter<std::fs::File>>,
+    /// Why rejects cannot be written any more.
+    reject_fault: Option<std::io::Error>,
+    reasons: BTreeMap<String, u64>,
+    rejects: u64,
+    late: u64,
+    counts: Counts,
+    /// Bursts that opened and are not over, of rules that alert.
+    open: i64,
+    sent: u64,
+    not_sent: u64,
+    file_faults: u64,
+    since_start: Stopwatch,
+    since_status: Stopwatch,
+    records_at_status: u64,
+}
+
+impl Daemon {
+    fn new(
+        couriers: Vec<Courier>,
+        asides: Receiver<Aside>,
+        reject_file: Option<BufWriter<std::fs::File>>,
+    ) -> Daemon {
+        Daemon {
+            couriers,
+            asides,
+            reject_file,
+            reject_fault: None,
+            reasons: BTreeMap::new(),
+            rejects: 0,
+            late: 0,
+            counts: Counts::default(),
+            open: 0,
+            sent: 0,
+            not_sent: 0,
+            file_faults: 0,
+            since_start: Stopwatch::start(),
+            since_status: Stopwatch::start(),
+            records_at_status: 0,
+        }
+    }
+
+    fn hear(&mut self, report: Report) {
+        self.counts.add(report.counts);
+        self.late += report.late;
+        for reject in &report.rejects {
+            self.reject(reject);
+        }
+        self.hear_asides();
+        for alert in report.alerts {
+            self.send(alert);
+        }
+    }
+
+    fn send(&mut self, alert: Alert) {
+        if matches!(alert.rule.mode, Mode::Observe | Mode::Enrich) {
+            self.not_sent += 1;
+            return;
+        }
+        self.open += match alert.life {
+            Life::Open => 1,
+            Life::Update => 0,
+            Life::Closed | Life::Merged(_) | Life::Superseded => -1,
+        };
+        self.sent += 1;
+        let told = Told { alert, view: View::Life { now_ms: clock::wall_ms() } };
+        for courier in &self.couriers {
+            courier.take(told.clone());
+        }
+    }
+
+    fn hear_asides(&mut self) {
+        while let Ok(aside) = self.asides.try_recv() {
+            match aside {
+                Aside::Reject(reject) => self.reject(&reject),
+                Aside::Fault(path, why) => {
+                    self.file_faults += 1;
+                    eprintln!("floodmark: {}: {why}", path.display());
+                }
+            }
+        }
+    }
+
+    fn reject(&mut self, reject: &Reject) {
+        self.rejects += 1;
+        if let Some(file) = &mut self.reject_file
+            && self.reject_fault.is_none()
+        {
+            let line = serde_json::to_string(reject).map_err(std::io::Error::from);
+            if let Err(error) = line.and_then(|line| writeln!(file, "{line}")) {
+                eprintln!("floodmark: rejects are only counted from here on: {error}");
+                self.reject_fault = Some(error);
+            }
+        }
+        let is_known = self.reasons.contains_key(&reject.reason);
+        if !is_known && self.reasons.len() >= REASONS_MAX {
+            *self.reasons.entry("for other reasons".into()).or_default() += 1;
+            return;
+        }
+        *self.reasons.entry(reject.reason.clone()).or_default() += 1;
+        if !is_known && self.reject_file.is_none() {
+            eprintln!(
+                "floodmark: rejected: {} at {}: {}: {}",
+                reject.input, reject.offset, reject.reason, reject.excerpt
+            );
+        }
+    }
+
+    /// Every [`STATUS`], one line.
+    fn tell_status(&mut self, engine: &Engine) {
+        let elapsed = self.since_status.elapsed();
+        if elapsed < STATUS {
+            return;
+        }
+        let since = self.counts.records - self.records_at_status;
+        eprintln!("floodmark: {}", self.status(engine, rate(since, elapsed)));
+        self.records_at_status = self.counts.records;
+        self.since_status = Stopwatch::start();
+        if let Some(file) = &mut self.reject_file
+            && let Err(error) = file.flush()
+        {
+            self.reject_fault.get_or_insert(error);
+        }
+    }
+
+    fn status(&self, engine: &Engine, rate: u64) -> String {
+        format!(
+            "{} records, {rate}/s, {} late, {} rejected, {} windows, {} open bursts, {} alerts sent, \
+             watermark {}",
+            self.counts.records,
+            self.late,
+            self.rejects,
+            engine.window_count(),
+            self.open,
+            self.sent,
+            engine.watermark(),
+        )
+    }
+
+    /// Sends what is on its way, closes the sinks, and says how it went; whether all went well.
+    fn close(mut self, engine: &Engine, is_stopped: bool) -> anyhow::Result<bool> {
+        self.hear_asides();
+        let mut undelivered = 0;
+        for courier in std::mem::take(&mut self.couriers) {
+            undelivered += courier.close();
+        }
+        let how = if is_stopped { "stopped" } else { "ended" };
+        let elapsed = self.since_start.elapsed();
+        eprintln!(
+            "floodmark: {how}: {}",
+            self.status(engine, rate(self.counts.records, elapsed))
+        );
+        for (reason, count) in &self.reasons {
+            eprintln!("floodmark: {count} rejected: {reason}");
+        }
+        if self.not_sent > 0 {
+            eprintln!("floodmark: {} of rules that observe or enrich, not sent", self.not_sent);
+        }
+        if self.open > 0 {
+            eprintln!("floodmark: {} bursts stay open: nothing says that they are over", self.open);
+        }
+        if undelivered > 0 {
+            eprintln!("floodmark: {undelivered} alerts were not delivered");
+        }
+        if let Some(mut file) = self.reject_file
+            && let Err(error) = file.flush()
+        {
+            self.reject_fault.get_or_insert(error);
+        }
+        if let Some(error) = self.reject_fault {
+            return Err(anyhow::Error::from(error).context("cannot write the rejects"));
+        }
+        Ok(undelivered == 0 && self.file_faults == 0)
+    }
+}
+
+fn rate(records: u64, elapsed: Duration) -> u64 {
+    let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
+    records.saturating_mul(1_000) / millis
 }

@@ -8,9 +8,11 @@
 //! blocking threads, and there is no boxed future, no runtime and no question of what a dropped
 //! future has sent already. A sink over HTTP uses a blocking client, or keeps a runtime to itself.
 
+mod courier;
 mod file;
 mod stdout;
 
+pub use courier::Courier;
 pub use file::{File, Rotation};
 pub use stdout::Stdout;
 

@@ -2,10 +2,13 @@
 //! read; nothing is lost silently and nothing stops.
 
 pub mod batch;
+pub mod combined;
 pub mod files;
 pub mod framing;
+pub mod history;
 pub mod inflate;
 pub mod kafka;
 pub mod reject;
 mod scan;
 mod shape;
+pub mod tail;

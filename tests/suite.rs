@@ -1,0 +1,18 @@
+//! The program from outside: each test runs the real binary on files of its own.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::string_slice,
+    reason = "a test may fail at what it did not expect"
+)]
+
+mod suite {
+    mod check;
+    mod demo;
+    mod generate;
+    mod help;
+    mod program;
+    mod replay;
+    mod run;
+    mod traffic;
+}

@@ -1,0 +1,58 @@
+//! Running the program.
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// What a run came to.
+pub(super) struct Done {
+    pub(super) code: i32,
+    pub(super) stdout: Vec<u8>,
+    pub(super) stderr: String,
+}
+
+impl Done {
+    /// Its output as text.
+    pub(super) fn text(&self) -> String {
+        String::from_utf8(self.stdout.clone()).unwrap()
+    }
+
+    /// Fails the test unless the exit code is this one.
+    #[track_caller]
+    pub(super) fn expect(self, code: i32) -> Done {
+        assert_eq!(self.code, code, "stdout: {}\nstderr: {}", self.text(), self.stderr);
+        self
+    }
+}
+
+/// Runs `floodmark` with these arguments, its standard input at its end.
+pub(super) fn floodmark<A: AsRef<OsStr>>(arguments: &[A]) -> Done {
+    floodmark_reading(arguments, Stdio::null())
+}
+
+/// Runs `floodmark` with these arguments, a file as its standard input.
+pub(super) fn floodmark_on<A: AsRef<OsStr>>(arguments: &[A], stdin: &Path) -> Done {
+    floodmark_reading(arguments, std::fs::File::open(stdin).unwrap().into())
+}
+
+fn floodmark_reading<A: AsRef<OsStr>>(arguments: &[A], stdin: Stdio) -> Done {
+    let output = Command::new(env!("CARGO_BIN_EXE_floodmark"))
+        .args(arguments)
+        .env("COLUMNS", "100")
+        .stdin(stdin)
+        .output()
+        .unwrap();
+    Done {
+        code: output.status.code().unwrap_or(-1),
+        stdout: output.stdout,
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// Puts arguments of unlike types into one list.
+macro_rules! args {
+    ($($argument:expr),* $(,)?) => {
+        [$(std::ffi::OsStr::new(&$argument).to_owned()),*]
+    };
+}
+pub(super) use args;
