@@ -73,7 +73,7 @@ pub fn run(
     stop: &AtomicBool,
     listen: &mut dyn FnMut(Report),
 ) -> Result<(), SourceError> {
-    let progress = Mutex::new(Progress::new());
+    let progress = Mutex::new(Progress::default());
     let (batches_in, batches_out) = bounded(BATCHES_WAITING_MAX);
     let (reports_in, reports_out) = bounded(REPORTS_WAITING_MAX);
     std::thread::scope(|scope| {

@@ -54,13 +54,14 @@ struct Front {
     has_ended: bool,
 }
 
-impl Progress {
-    /// Nothing begun.
-    #[must_use]
-    pub fn new() -> Progress {
+/// Nothing begun.
+impl Default for Progress {
+    fn default() -> Progress {
         Progress { inputs: BTreeMap::new(), settled: EventTime::MIN }
     }
+}
 
+impl Progress {
     /// Makes an input known before its first batch, so that it holds time from now on.
     pub fn gained(&mut self, input: Input) {
         self.inputs.entry(input).or_insert(Front {
@@ -138,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_batch_that_overtakes_does_not_count_yet() {
-        let mut progress = Progress::new();
+        let mut progress = Progress::default();
         let (first, second) = (progress.begin(0), progress.begin(0));
         progress.done(second, at(100));
         assert_eq!(progress.watermark(), None);
@@ -148,7 +149,7 @@ mod tests {
 
     #[test]
     fn the_slowest_input_holds_time_until_it_waits_or_ends() {
-        let mut progress = Progress::new();
+        let mut progress = Progress::default();
         progress.gained(1);
         let fast = progress.begin(0);
         progress.done(fast, at(100));

@@ -180,6 +180,7 @@ mod tests {
         encoder.finish().unwrap()
     }
 
+    #[expect(clippy::disallowed_methods, reason = "the reader under test has a cap of its own")]
     fn read(bytes: &[u8], limits: Limits) -> (Vec<u8>, Option<String>) {
         let mut text = Vec::new();
         let fault = Inflate::new(bytes, limits).read_to_end(&mut text).err();

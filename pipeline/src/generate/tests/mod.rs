@@ -284,7 +284,7 @@ fn files_hold_what_the_feed_delivers() {
             );
             continue;
         }
-        let file = flate2::read::GzDecoder::new(std::fs::File::open(&path).unwrap());
+        let file = flate2::read::MultiGzDecoder::new(std::fs::File::open(&path).unwrap());
         let mut content: Value = serde_json::from_reader(file).unwrap();
         let Value::Array(records) = content["Records"].take() else {
             panic!("no Records")
