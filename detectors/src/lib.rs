@@ -1,7 +1,8 @@
 //! Floodmark's core: CloudTrail records in, bursts out.
 //!
-//! Pure and synchronous: no clock, no network, no file, no log. Time is an argument. The modules
-//! stand in the order in which a record meets them; `ARCHITECTURE.md` tells the way.
+//! Pure and synchronous: no clock, no network, no file, no log. Time is an argument. A record
+//! meets [`record`], [`field`], [`rule`], [`sample`], [`window`] and [`alert`], in this order, and
+//! [`engine`] has the order of the steps; `ARCHITECTURE.md` tells the way.
 
 pub mod alert;
 pub mod catalogue;
