@@ -1,9 +1,185 @@
-//! To come.
+//! `floodmark rules`: what is loaded.
 
-/// Arguments.
+use std::path::PathBuf;
+
+use floodmark_detectors::rule::{Environment, Kind, Level, Mode, Rule, RuleSet};
+use serde_json::json;
+
+use super::{load_rules, print};
+
+/// List the rules that are loaded: what each counts, by which fields, when it speaks, and where it
+/// stands. A rule that others count says nothing by itself, unless its document says so.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+#[command(after_help = "\
+Examples:
+  floodmark rules                                  the shipped rules
+  floodmark rules --rules my-rules/                those of your own
+  floodmark rules --json | jq -r '.[] | select(.speaks) | .code'")]
+pub(super) struct Args {
+    /// Rules to use in place of the shipped ones: a file or a folder. May be given again.
+    #[arg(long, value_name = "DIR")]
+    rules: Vec<PathBuf>,
+    /// As JSON: a list of objects, with more of what each rule says about itself.
+    #[arg(long)]
+    json: bool,
+}
 
-pub(super) fn run(_args: &Args) -> anyhow::Result<bool> {
-    anyhow::bail!("not there yet")
+pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
+    let rules = load_rules(&args.rules, &Environment::default())?;
+    print(&if args.json { json(&rules) } else { table(&rules) })?;
+    Ok(true)
+}
+
+fn table(rules: &RuleSet) -> String {
+    let mut text = format!("{:<10} {:<13} {:<8} title\n", "code", "level", "mode");
+    for rule in &rules.rules {
+        let card = &rule.card;
+        text += &format!(
+            "{:<10} {:<13} {:<8} {}\n",
+            card.code.as_deref().unwrap_or("-"),
+            card.level.map_or("-", level_word),
+            if rule.speaks { mode_word(card.mode) } else { "silent" },
+            card.title
+        );
+        let mut says = vec![card.mark.clone()];
+        for mark in &rule.marks {
+            let least = shown(&rule.kind, mark.gte);
+            says.push(format!(
+                "{} from {least} in {} s",
+                level_word(mark.level),
+                mark.timespan_secs
+            ));
+        }
+        if !card.group_by.is_empty() {
+            says.push(format!("by {}", card.group_by.join(", ")));
+        }
+        if !card.needs.is_empty() {
+            says.push(format!("needs {}", card.needs.join(", ")));
+        }
+        let counted_by = parents(rules, rule);
+        if !counted_by.is_empty() {
+            says.push(format!("counted by {}", counted_by.join(", ")));
+        }
+        text += &format!("{:11}{}\n{:11}{}:{}\n", "", says.join("; "), "", card.file, card.line);
+    }
+    let speaking = rules.rules.iter().filter(|rule| rule.speaks).count();
+    text + &format!(
+        "{} rules, of which {speaking} speak, on {} detections\n",
+        rules.rules.len(),
+        rules.detections.len()
+    )
+}
+
+fn json(rules: &RuleSet) -> String {
+    let all: Vec<serde_json::Value> = rules.rules.iter().map(|rule| object(rules, rule)).collect();
+    format!("{:#}\n", serde_json::Value::from(all))
+}
+
+fn object(rules: &RuleSet, rule: &Rule) -> serde_json::Value {
+    let card = &rule.card;
+    let marks: Vec<serde_json::Value> = rule
+        .marks
+        .iter()
+        .map(|mark| {
+            json!({
+                "level": mark.level,
+                "gte": shown(&rule.kind, mark.gte),
+                "timespan_secs": mark.timespan_secs
+            })
+        })
+        .collect();
+    json!({
+        "code": card.code,
+        "id": card.id,
+        "name": card.name,
+        "title": card.title,
+        "level": card.level,
+        "mode": card.mode,
+        "speaks": rule.speaks,
+        "kind": kind_word(&rule.kind),
+        "mark": card.mark,
+        "marks": marks,
+        "timespan_secs": rule.timespan_secs,
+        "group_by": card.group_by,
+        "needs": card.needs,
+        "counted_by": parents(rules, rule),
+        "tags": card.tags,
+        "file": card.file,
+        "line": card.line
+    })
+}
+
+/// The rules that count `rule`.
+fn parents(rules: &RuleSet, rule: &Rule) -> Vec<String> {
+    let parents = rule.taps.iter().filter_map(|tap| rules.rules.get(tap.rule));
+    parents.map(label).collect()
+}
+
+/// Code, name or title: what people call a rule.
+pub(super) fn label(rule: &Rule) -> String {
+    let card = &rule.card;
+    card.code.clone().or_else(|| card.name.clone()).unwrap_or_else(|| card.title.clone())
+}
+
+/// A measure as people write it: sums are kept in millionths.
+pub(super) fn shown(kind: &Kind, measure: u64) -> String {
+    let (whole, part) = match kind {
+        Kind::Sum(_) => (measure / 1_000_000, measure % 1_000_000),
+        _ => (measure, 0),
+    };
+    if part == 0 { whole.to_string() } else { format!("{whole}.{part:06}") }
+}
+
+fn kind_word(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::Count(_) => "event_count",
+        Kind::Distinct(_) => "value_count",
+        Kind::Sum(_) => "value_sum",
+        Kind::Temporal(_) => "temporal",
+        Kind::Ordered(_) => "temporal_ordered",
+        Kind::FirstSeen { .. } => "first_seen",
+        Kind::Surge { .. } => "surge",
+        Kind::Silence { .. } => "silence",
+    }
+}
+
+fn level_word(level: Level) -> &'static str {
+    match level {
+        Level::Informational => "informational",
+        Level::Low => "low",
+        Level::Medium => "medium",
+        Level::High => "high",
+        Level::Critical => "critical",
+    }
+}
+
+fn mode_word(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Alert => "alert",
+        Mode::Observe => "observe",
+        Mode::Enrich => "enrich",
+        Mode::Posture => "posture",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_shipped_rules_are_listed() {
+        let rules = load_rules(&[], &Environment::default()).unwrap();
+        let listed: serde_json::Value = serde_json::from_str(&json(&rules)).unwrap();
+        let all = listed.as_array().unwrap();
+        assert_eq!(all.len(), rules.rules.len());
+        let dos = all.iter().find(|rule| rule["code"] == "DOS-01").unwrap();
+        assert_eq!(dos["kind"], "event_count");
+        assert_eq!(dos["speaks"], true);
+        assert_eq!(dos["timespan_secs"], 600);
+        let table = table(&rules);
+        for code in ["DOS-01", "CRY-01", "AWS-07", "EXF-01"] {
+            assert!(table.lines().any(|line| line.starts_with(code)), "{code}");
+        }
+    }
 }

@@ -165,7 +165,8 @@ mod tests {
         assert_eq!(second["sourceIPAddress"], json!({"deep": 1}));
         assert_eq!(second["userIdentity"]["sessionContext"].get("attributes"), None);
         assert_eq!(second.get("userAgent"), None);
-        let ids = [&first["eventID"], &first["requestID"], &second["eventID"], &second["requestID"]];
+        let ids =
+            [&first["eventID"], &first["requestID"], &second["eventID"], &second["requestID"]];
         for (place, id) in ids.iter().enumerate() {
             assert!(!ids.iter().take(place).any(|other| other == id), "{id} twice");
         }

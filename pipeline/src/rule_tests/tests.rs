@@ -66,7 +66,10 @@ fn bursts_and_expectations_pair_off() {
     };
     // The first expectation fits both bursts and must leave the one to the second.
     assert_eq!(test("[{code: T-1}, {code: T-1, count: 2, key: {awsRegion: us-east-1}}]"), None);
-    assert_eq!(test("[{rule: Calls, level: low, first: 0s, last: 1s}, {code: T-1, count: 3}]"), None);
+    assert_eq!(
+        test("[{rule: Calls, level: low, first: 0s, last: 1s}, {code: T-1, count: 3}]"),
+        None
+    );
     let missing = test("[{code: T-1, count: 4}, {code: T-1, first: 0s}]").unwrap();
     assert_eq!(
         missing,
