@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use super::program::{Done, args, floodmark, floodmark_on};
-use super::traffic::{PLAN, Traffic, sorted, shuffle, values, values_in};
+use super::traffic::{PLAN, Traffic, shuffle, sorted, values, values_in};
 
 /// What a replay of the feed, as it was generated, writes.
 static AS_IS: LazyLock<Vec<u8>> =
@@ -72,10 +72,8 @@ fn split_into_files_makes_no_difference() {
 
 #[test]
 fn standard_input_makes_no_difference() {
-    let done = floodmark_on(
-        &args!["replay", "-", "--alerts", "-", "--quiet"],
-        &Traffic::shared().feed(),
-    );
+    let done =
+        floodmark_on(&args!["replay", "-", "--alerts", "-", "--quiet"], &Traffic::shared().feed());
     assert!(done.expect(0).stdout == *AS_IS);
 }
 

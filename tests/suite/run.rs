@@ -1,12 +1,19 @@
 //! `floodmark run`
 
 use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use rdkafka::config::ClientConfig;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
 use serde_json::Value;
 
 use super::program::{args, floodmark, floodmark_on};
-use super::traffic::{Traffic, account_of, code_of, life_of, values_in};
+use super::traffic::{Traffic, account_of, code_of, life_of, values, values_in};
 
 /// What a burst's findings have in common.
 fn bursts(findings: &[Value], life: &str) -> BTreeSet<(String, String)> {
@@ -63,8 +70,8 @@ fn a_pipe_is_read_beside_files_and_what_is_open_at_the_end_stays_open() {
     let (config, rejects) =
         (folder.path().join("floodmark.toml"), folder.path().join("rejects.ndjson"));
     let pipe = folder.path().join("pipe");
-    // The last records of the day by time, some broken ones, and the day's first one.
-    std::fs::write(&pipe, "broken\n{\"Records\":[{\"eventTime\":\"2025-11-25T14:59:59Z\"}]}\n").unwrap();
+    std::fs::write(&pipe, "broken\n{\"Records\":[{\"eventTime\":\"2025-11-25T14:59:59Z\"}]}\n")
+        .unwrap();
     let done =
         floodmark_on(&args!["run", "--config", config, "--rejects", rejects], &pipe).expect(0);
     let findings = values_in(&folder.path().join("out/alerts.ndjson"));
@@ -85,4 +92,95 @@ fn a_faulty_configuration_starts_nothing() {
     std::fs::write(&config, "[[source]]\ntype = \"fail\"\n[engine]\nworkers = 0\n").unwrap();
     let done = floodmark(&args!["run", "--config", config]).expect(2);
     assert!(done.stderr.contains("2 faults; nothing was started"), "{}", done.stderr);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_it_and_what_was_read_is_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("floodmark.toml");
+    let alerts = folder.path().join("alerts.ndjson");
+    let text = format!(
+        "[[source]]\ntype = \"stdin\"\n[[sink]]\ntype = \"stdout\"\n\
+         [[sink]]\ntype = \"file\"\npath = \"{}\"\n",
+        alerts.display()
+    );
+    std::fs::write(&config, text).unwrap();
+    let mut daemon = Command::new(env!("CARGO_BIN_EXE_floodmark"))
+        .args(args!["run", "--config", config])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut pipe = daemon.stdin.take().unwrap();
+    let mut stdout = BufReader::new(daemon.stdout.take().unwrap());
+    let lines = Traffic::shared().lines();
+    // The pipe stays open; an alert on the other side says that what was written is read.
+    let writer = std::thread::spawn(move || {
+        for line in lines {
+            writeln!(pipe, "{line}").unwrap();
+        }
+        pipe
+    });
+    let mut first = String::new();
+    stdout.read_line(&mut first).unwrap();
+    let rest = std::thread::spawn(move || std::io::read_to_string(stdout.take(1 << 30)).unwrap());
+    let pipe = writer.join().unwrap();
+    let killed = Command::new("kill").args(["-TERM", &daemon.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    let ended = daemon.wait_with_output().unwrap();
+    drop(pipe);
+    let stderr = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(0), "{stderr}");
+    assert!(stderr.contains("floodmark: stopped: "), "{stderr}");
+    let stdout = first + &rest.join().unwrap();
+    assert!(life_of(&serde_json::from_str(stdout.lines().next().unwrap()).unwrap()) == "open");
+    let findings = values_in(&alerts);
+    assert_eq!(findings.len(), stdout.lines().count(), "both sinks have all alerts");
+}
+
+/// Partitions that hold the feed: the Kafka inside the process keeps 5 MiB of each.
+const PARTITIONS: i32 = 32;
+
+#[test]
+fn kafka_is_read_until_it_holds_nothing_more() {
+    let cluster = MockCluster::new(1).unwrap();
+    // One more partition, which is empty.
+    cluster.create_topic("cloudtrail", PARTITIONS + 1, 1).unwrap();
+    let brokers = cluster.bootstrap_servers();
+    let producer: BaseProducer = ClientConfig::new()
+        .set("bootstrap.servers", &brokers)
+        .set("compression.type", "lz4")
+        .create()
+        .unwrap();
+    for (partition, line) in (0..PARTITIONS).cycle().zip(Traffic::shared().lines()) {
+        produce(&producer, partition, &line);
+    }
+    producer.flush(Duration::from_secs(30)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("floodmark.toml");
+    let text = format!(
+        "[[source]]\ntype = \"kafka\"\nbrokers = [{}]\ntopic = \"cloudtrail\"\n",
+        brokers.split(',').map(|broker| format!("{broker:?}")).collect::<Vec<_>>().join(", ")
+    );
+    std::fs::write(&config, text).unwrap();
+    let done = floodmark(&args!["run", "--config", config, "--until-idle"]).expect(0);
+    let findings = values(&done.text());
+    assert_eq!(bursts(&findings, "open"), planted(), "{}", done.stderr);
+    assert_eq!(bursts(&findings, "closed"), planted(), "{}", done.stderr);
+}
+
+fn produce(producer: &BaseProducer<DefaultProducerContext>, partition: i32, line: &str) {
+    let mut record = BaseRecord::<(), str>::to("cloudtrail").payload(line).partition(partition);
+    loop {
+        match producer.send(record) {
+            Ok(()) => return,
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
+                producer.poll(Duration::from_millis(5));
+                record = back;
+            }
+            Err((error, _)) => panic!("{error}"),
+        }
+    }
 }

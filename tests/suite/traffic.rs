@@ -35,7 +35,8 @@ impl Traffic {
         static SHARED: LazyLock<Traffic> = LazyLock::new(|| {
             let folder = tempfile::tempdir().unwrap();
             let (feed, truth) = (folder.path().join("feed.ndjson"), folder.path().join("truth"));
-            let mut arguments = args!["generate", "--history", "--out", feed, "--truth", truth].to_vec();
+            let mut arguments =
+                args!["generate", "--history", "--out", feed, "--truth", truth].to_vec();
             arguments.extend(PLAN.iter().map(Into::into));
             floodmark(&arguments).expect(0);
             let planted = values(&std::fs::read_to_string(truth).unwrap());
@@ -99,9 +100,9 @@ pub(super) fn code_of(finding: &Value) -> &str {
     finding["unmapped"]["floodmark"]["code"].as_str().unwrap()
 }
 
-/// The account in a finding's key.
+/// The account that a finding is about.
 pub(super) fn account_of(finding: &Value) -> &str {
-    finding["unmapped"]["floodmark"]["key"]["floodmark.account"].as_str().unwrap()
+    finding["cloud"]["account"]["uid"].as_str().unwrap()
 }
 
 /// Where in its burst's life a finding was sent.

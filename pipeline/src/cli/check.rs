@@ -7,13 +7,14 @@ use floodmark_detectors::rule::{Environment, Fault, LoadOptions, RuleSet, pack};
 use super::{print, read_documents};
 use crate::config::{Property, Rules, Secret, Settings, SinkKind, SourceKind};
 
-/// Check a configuration and rules. Says all faults at once, each with its place, what stands there
-/// and what to write instead; then notes on what this machine lacks. Opens no source and no sink,
-/// and touches no network.
-///
-/// Exit code 0: no fault; 1: faults.
+/// Check a configuration and rules; tells all faults at once, and touches no network.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
+Each fault is told with its place, what stands there and what to write instead; a note says what
+this machine lacks, which is no fault. No source and no sink is opened.
+
+Exit code 0: no fault; 1: faults.
+
 Examples:
   floodmark check --config floodmark.toml         the configuration, and the rules it names
   floodmark check --rules my-rules/               rules alone

@@ -37,19 +37,20 @@ const ASIDES_WAITING_MAX: usize = 1_024;
 /// Reasons of rejects that are told apart; further ones are counted together.
 const REASONS_MAX: usize = 64;
 
-/// Run the daemon: reads the sources of the configuration, and sends each burst to all its sinks the
-/// moment it opens, when it doubles or becomes graver, and when it is over. Rules with `mode:
-/// observe` or `enrich` are counted and not sent.
-///
-/// Files and folders are read as they are now, merged by event time; standard input and Kafka as
-/// they come. It runs until every source has ended (with Kafka: for ever) or until SIGINT or
-/// SIGTERM: then it sends what is on its way, and ends. Bursts that are still open stay open: no
-/// alert says that they are over. A second signal ends it where it stands.
-///
-/// Exit code 0: ended or stopped, all well; 1: an alert could not be delivered, or a file could not
-/// be read; 2: it could not run, or a source failed.
+/// Run the daemon on the sources and sinks of a configuration file.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
+Each burst is sent to all sinks the moment it opens, when it doubles or becomes graver, and when it
+is over. Rules with `mode: observe` or `enrich` are counted and not sent. Files and folders are read
+as they are now, merged by event time; standard input and Kafka as they come.
+
+It runs until every source has ended (with Kafka: for ever) or until SIGINT or SIGTERM: then it
+sends what is on its way, and ends. Bursts that are open then stay open: nothing says that they are
+over, unless --until-idle is given. A second signal ends it where it stands.
+
+Exit code 0: ended or stopped, all well; 1: an alert could not be delivered, or a file could not be
+read; 2: it could not run, or a source failed.
+
 Examples:
   floodmark run --config floodmark.toml
   zcat day.json.gz | floodmark run --config stdin.toml --until-idle
@@ -122,11 +123,11 @@ fn couriers(settings: &Settings, stopped: &Arc<AtomicBool>) -> anyhow::Result<Ve
     for it in &settings.sinks {
         let sink: Box<dyn sink::Sink> = match &it.kind {
             SinkKind::Stdout => Box::new(sink::Stdout::new(it.format)),
-            SinkKind::File { path, rotation } => Box::new(
-                sink::File::open(path, it.format, *rotation).with_context(|| {
+            SinkKind::File { path, rotation } => {
+                Box::new(sink::File::open(path, it.format, *rotation).with_context(|| {
                     format!("sink {}: cannot write {}", it.name, path.display())
-                })?,
-            ),
+                })?)
+            }
         };
         opened.push((it.name.clone(), sink));
     }
@@ -172,7 +173,8 @@ fn kafka_settings(kafka: &config::Kafka) -> anyhow::Result<kafka::Settings> {
         let value = match value {
             Property::Plain(value) => value.clone(),
             Property::Secret(secret) => {
-                let hidden = secret.fetch(&|name| std::env::var(name).ok()).context(property.clone())?;
+                let hidden =
+                    secret.fetch(&|name| std::env::var(name).ok()).context(property.clone())?;
                 hidden.reveal().to_owned()
             }
         };
@@ -338,10 +340,7 @@ impl Daemon {
         }
         let how = if is_stopped { "stopped" } else { "ended" };
         let elapsed = self.since_start.elapsed();
-        eprintln!(
-            "floodmark: {how}: {}",
-            self.status(engine, rate(self.counts.records, elapsed))
-        );
+        eprintln!("floodmark: {how}: {}", self.status(engine, rate(self.counts.records, elapsed)));
         for (reason, count) in &self.reasons {
             eprintln!("floodmark: {count} rejected: {reason}");
         }

@@ -109,7 +109,10 @@ impl Round {
                     }
                     Verdict::Refused(why) => {
                         self.undelivered += 1;
-                        eprintln!("floodmark: sink {}: {} refused: {why}", self.name, told.alert.id);
+                        eprintln!(
+                            "floodmark: sink {}: {} refused: {why}",
+                            self.name, told.alert.id
+                        );
                     }
                 }
             }

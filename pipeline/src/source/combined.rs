@@ -199,8 +199,7 @@ impl Poll {
             return *known;
         }
         let inside = self.source.name_of(inner);
-        let name =
-            if inside == self.name { inside } else { format!("{} {inside}", self.name) };
+        let name = if inside == self.name { inside } else { format!("{} {inside}", self.name) };
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         let number = Input::try_from(names.len()).unwrap_or(Input::MAX);
         names.push(name);
