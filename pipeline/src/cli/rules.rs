@@ -32,7 +32,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
 
 fn table(rules: &RuleSet) -> String {
     let mut text = format!("{:<10} {:<13} {:<8} title\n", "code", "level", "mode");
-    for rule in &rules.rules {
+    for rule in sorted(rules) {
         let card = &rule.card;
         text += &format!(
             "{:<10} {:<13} {:<8} {}\n",
@@ -71,7 +71,7 @@ fn table(rules: &RuleSet) -> String {
 }
 
 fn json(rules: &RuleSet) -> String {
-    let all: Vec<serde_json::Value> = rules.rules.iter().map(|rule| object(rules, rule)).collect();
+    let all: Vec<serde_json::Value> = sorted(rules).map(|rule| object(rules, rule)).collect();
     format!("{:#}\n", serde_json::Value::from(all))
 }
 
@@ -107,6 +107,16 @@ fn object(rules: &RuleSet, rule: &Rule) -> serde_json::Value {
         "file": card.file,
         "line": card.line
     })
+}
+
+/// The rules by code, those without one last, by file and line.
+fn sorted(rules: &RuleSet) -> impl Iterator<Item = &Rule> {
+    let mut sorted: Vec<&Rule> = rules.rules.iter().collect();
+    sorted.sort_by_key(|rule| {
+        let card = &rule.card;
+        (card.code.is_none(), card.code.as_deref(), card.file.as_str(), card.line)
+    });
+    sorted.into_iter()
 }
 
 /// The rules that count `rule`.

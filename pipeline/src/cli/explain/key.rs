@@ -1,6 +1,6 @@
 //! One key of a rule over history: what its window held, and how near it came to the mark.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -89,8 +89,8 @@ fn values(rule: &Rule, text: &str) -> anyhow::Result<Vec<String>> {
 /// What the replay saw of the key.
 #[derive(Debug, Default)]
 struct Seen {
-    /// Values of the samples by (time, event id, value).
-    samples: BTreeMap<(EventTime, EventId, u64), ()>,
+    /// Time, event id and value of each sample.
+    samples: BTreeSet<(EventTime, EventId, u64)>,
     bursts: Vec<Alert>,
     records: u64,
     unreadable: u64,
@@ -100,8 +100,8 @@ struct Seen {
     late: u64,
     disordered: Vec<String>,
     faults: Vec<String>,
-    /// Some keys that were seen, when this one was not.
-    others: Vec<String>,
+    /// Keys that had a burst; when this one was not seen, also those that have samples at the end.
+    others: BTreeSet<String>,
 }
 
 fn replay(
@@ -128,7 +128,7 @@ fn replay(
     let is_decided_later = rule.delay_secs > 0 || rule.kind.waits();
     let look = |seen: &mut Seen| {
         engine.with_window(place, &key, |_, window| {
-            let held = window.samples().iter().map(|held| ((held.time, held.id, held.value), ()));
+            let held = window.samples().iter().map(|held| (held.time, held.id, held.value));
             seen.samples.extend(held);
         });
     };
@@ -169,13 +169,7 @@ fn replay(
     if seen.samples.is_empty() {
         let windows = engine.export(EventTime::MIN).windows.into_iter();
         let of_rule = windows.filter(|(_, window)| window.rule_tag == rule.tag);
-        let asked = key.join(",");
-        let mut others: Vec<(usize, String)> = of_rule
-            .map(|(_, window)| window.key.join(","))
-            .map(|other| (strsim::osa_distance(&asked, &other), other))
-            .collect();
-        others.sort();
-        seen.others = others.into_iter().take(OTHERS_MAX).map(|(_, other)| other).collect();
+        seen.others.extend(of_rule.map(|(_, window)| window.key.join(",")));
     }
     seen.hear(engine.finish().alerts, &key);
     Ok(seen)
@@ -183,10 +177,13 @@ fn replay(
 
 impl Seen {
     fn hear(&mut self, alerts: Vec<Alert>, key: &[&str]) {
-        let closed = alerts.into_iter().filter(|alert| alert.life == Life::Closed);
-        let of_key =
-            closed.filter(|alert| alert.key.iter().map(AsRef::as_ref).eq(key.iter().copied()));
-        self.bursts.extend(of_key.map(Alert::into_final));
+        for alert in alerts.into_iter().filter(|alert| alert.life == Life::Closed) {
+            if alert.key.iter().map(AsRef::as_ref).eq(key.iter().copied()) {
+                self.bursts.push(alert.into_final());
+            } else {
+                self.others.insert(alert.key.join(","));
+            }
+        }
     }
 
     fn told(&self, rule: &Rule, key: &[String]) -> String {
@@ -209,8 +206,8 @@ impl Seen {
         for fault in &self.faults {
             text += &format!("           cannot be read: {fault}\n");
         }
-        text += &self.samples_told(rule);
-        if let Some(nearest) = Nearest::of(&rule.kind, rule.timespan_secs, self.samples.keys()) {
+        text += &self.samples_told(rule, &key.join(","));
+        if let Some(nearest) = Nearest::of(&rule.kind, rule.timespan_secs, self.samples.iter()) {
             text += &nearest.told(rule);
         }
         if self.bursts.is_empty() {
@@ -226,12 +223,16 @@ impl Seen {
         text
     }
 
-    fn samples_told(&self, rule: &Rule) -> String {
-        let times = || self.samples.keys().map(|(time, ..)| *time);
+    fn samples_told(&self, rule: &Rule, key: &str) -> String {
+        let times = || self.samples.iter().map(|(time, ..)| *time);
         let hot: u64 = self.bursts.iter().map(|burst| burst.count).sum();
         let (Some(first), Some(last)) = (times().next(), times().next_back()) else {
             let mut text = "samples    none: no record counted under this key\n".to_owned();
-            for other in &self.others {
+            let others = self.others.iter();
+            let mut others: Vec<(usize, &String)> =
+                others.map(|other| (strsim::osa_distance(key, other), other)).collect();
+            others.sort_unstable();
+            for (_, other) in others.into_iter().take(OTHERS_MAX) {
                 text += &format!("           a key that was seen: {}\n", printable(other));
             }
             return text;
