@@ -53,6 +53,7 @@ impl Courier {
             stopping: [stopped, is_last_call.clone()],
             since_stop: None,
             undelivered: 0,
+            last_reason: String::new(),
         };
         let thread = std::thread::spawn(move || round.run(&waiting));
         Courier { alerts, is_last_call, thread }
@@ -78,6 +79,8 @@ struct Round {
     stopping: [Arc<AtomicBool>; 2],
     since_stop: Option<Stopwatch>,
     undelivered: u64,
+    /// Why the last alert that was refused was.
+    last_reason: String,
 }
 
 impl Round {
@@ -107,13 +110,7 @@ impl Round {
                         asked = asked.max(after);
                         again.push(told);
                     }
-                    Verdict::Refused(why) => {
-                        self.undelivered += 1;
-                        eprintln!(
-                            "floodmark: sink {}: {} refused: {why}",
-                            self.name, told.alert.id
-                        );
-                    }
+                    Verdict::Refused(why) => self.refused(&told, why),
                 }
             }
             batch = again;
@@ -128,6 +125,15 @@ impl Round {
                 return;
             }
             pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+
+    /// Counts an alert that will not be taken. A reason is shown when it is new.
+    fn refused(&mut self, told: &Told, why: String) {
+        self.undelivered += 1;
+        if self.last_reason != why {
+            eprintln!("floodmark: sink {}: {} refused: {why}", self.name, told.alert.id);
+            self.last_reason = why;
         }
     }
 
