@@ -113,7 +113,8 @@ fn whole(c: &mut Criterion) {
     let one = one();
     group.bench_function("floodmark, one rule", |b| b.iter(|| run(&one, black_box(&feed))));
     let all = rules(&[]);
-    group.bench_function("floodmark, all shipped rules", |b| b.iter(|| run(&all, black_box(&feed))));
+    group
+        .bench_function("floodmark, all shipped rules", |b| b.iter(|| run(&all, black_box(&feed))));
     group.finish();
 }
 

@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-#[allow(clippy::disallowed_methods, reason = "a build script is told its folder by the environment")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a build script is told its folder by the environment"
+)]
 fn main() -> io::Result<()> {
     let rules = Path::new("rules");
     println!("cargo::rerun-if-changed=rules");

@@ -65,11 +65,7 @@ impl<'b> Principal<'b> {
             true => record.get("requestParameters"),
             false => Value::Missing,
         };
-        Some(Principal {
-            id,
-            identity,
-            request,
-        })
+        Some(Principal { id, identity, request })
     }
 
     /// The principal in one text.
@@ -132,11 +128,7 @@ mod tests {
 
     #[track_caller]
     fn is(members: &str, id: &str, actor: &str) {
-        assert_eq!(
-            who(members),
-            Some((id.to_owned(), actor.to_owned())),
-            "{members}"
-        );
+        assert_eq!(who(members), Some((id.to_owned(), actor.to_owned())), "{members}");
     }
 
     #[test]
@@ -260,16 +252,8 @@ mod tests {
     #[test]
     fn services() {
         let rds = "service:rds.amazonaws.com";
-        is(
-            r#""userIdentity":{"type":"AWSService","invokedBy":"rds.amazonaws.com"}"#,
-            rds,
-            rds,
-        );
-        is(
-            r#""userIdentity":{"accountId":"1","invokedBy":"rds.amazonaws.com"}"#,
-            rds,
-            rds,
-        );
+        is(r#""userIdentity":{"type":"AWSService","invokedBy":"rds.amazonaws.com"}"#, rds, rds);
+        is(r#""userIdentity":{"accountId":"1","invokedBy":"rds.amazonaws.com"}"#, rds, rds);
         is(
             r#""eventSource":"rds.amazonaws.com","userIdentity":{"type":"AWSService","invokedBy":""}"#,
             rds,
@@ -334,18 +318,13 @@ mod tests {
     #[test]
     fn leftovers_in_their_order() {
         for (members, id) in [
-            (
-                r#""accountId":"1","userName":"u","accessKeyId":"AKIA""#,
-                "1:u",
-            ),
+            (r#""accountId":"1","userName":"u","accessKeyId":"AKIA""#, "1:u"),
             (r#""accountId":"1","accessKeyId":"AKIA""#, "AKIA"),
             (r#""accountId":"1""#, "account:1"),
             (r#""principalId":":x""#, ":x"),
         ] {
             assert_eq!(
-                who(&format!(r#""userIdentity":{{{members}}}"#))
-                    .map(|w| w.0)
-                    .as_deref(),
+                who(&format!(r#""userIdentity":{{{members}}}"#)).map(|w| w.0).as_deref(),
                 Some(id)
             );
         }

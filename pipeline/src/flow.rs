@@ -170,7 +170,12 @@ fn work(
         });
         report.late = outcome.late.len() as u64;
         for place in outcome.late.iter().filter_map(|place| records.get(*place)) {
-            report.rejects.push(Reject::of(&name, 0, "late: older than the watermark", place.bytes()));
+            report.rejects.push(Reject::of(
+                &name,
+                0,
+                "late: older than the watermark",
+                place.bytes(),
+            ));
         }
         take(&mut report, outcome);
         let watermark = {

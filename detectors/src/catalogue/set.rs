@@ -11,11 +11,7 @@ pub fn operation_set(name: &str) -> Option<Vec<&'static str>> {
     }
     let chosen = CHOSEN.iter().find(|chosen| chosen.name == name)?;
     let all = Operation::all().iter();
-    Some(
-        all.filter(|o| (chosen.belongs)(o))
-            .map(|o| o.name)
-            .collect(),
-    )
+    Some(all.filter(|o| (chosen.belongs)(o)).map(|o| o.name).collect())
 }
 
 /// The names of all sets.

@@ -89,9 +89,7 @@ pub(super) fn model_buckets<'b>(params: &Value<'b>) -> Texts<'b> {
     reach::each_of(params, CONTAINERS, &mut |container| {
         reach::each_of(&container, MODELS, &mut |uri| add_bucket(&mut buckets, uri));
     });
-    reach::each_of(params, &["sourceUri"], &mut |uri| {
-        add_bucket(&mut buckets, uri)
-    });
+    reach::each_of(params, &["sourceUri"], &mut |uri| add_bucket(&mut buckets, uri));
     buckets
 }
 
@@ -105,9 +103,7 @@ fn add_bucket(buckets: &mut Texts<'_>, uri: Value<'_>) {
 /// What follows `s3://`.
 pub(super) fn without_scheme(uri: &str) -> Option<&str> {
     let (scheme, rest) = uri.split_once("://")?;
-    let is_s3 = ["s3", "s3a", "s3n"]
-        .iter()
-        .any(|s| scheme.eq_ignore_ascii_case(s));
+    let is_s3 = ["s3", "s3a", "s3n"].iter().any(|s| scheme.eq_ignore_ascii_case(s));
     is_s3.then_some(rest)
 }
 
@@ -154,14 +150,8 @@ mod tests {
             ("https://s3-us-west-2.amazonaws.com/b/k", Some("b")),
             ("https://b.c.s3.us-east-1.amazonaws.com/k", Some("b.c")),
             ("https://b.s3.cn-north-1.amazonaws.com.cn/k", Some("b")),
-            (
-                "s3://arn:aws:s3:r:1:accesspoint/p/k/l",
-                Some("arn:aws:s3:r:1:accesspoint/p"),
-            ),
-            (
-                "arn:aws:s3:r:1:accesspoint/p",
-                Some("arn:aws:s3:r:1:accesspoint/p"),
-            ),
+            ("s3://arn:aws:s3:r:1:accesspoint/p/k/l", Some("arn:aws:s3:r:1:accesspoint/p")),
+            ("arn:aws:s3:r:1:accesspoint/p", Some("arn:aws:s3:r:1:accesspoint/p")),
             ("s3://", None),
             ("https://example.com/b/k", None),
             ("b/k", None),
@@ -184,11 +174,7 @@ mod tests {
                 r#"{"processingOutputConfig":{"outputs":[{"s3Output":{"s3Uri":"s3://a/1"}},{"s3Output":{"s3Uri":"s3://a/2"}},{"s3Output":{"s3Uri":"s3://b"}}]}}"#,
                 vec!["a", "b"],
             ),
-            (
-                "CreateTransformJob",
-                r#"{"transformOutput":{"s3OutputPath":"s3://a"}}"#,
-                vec!["a"],
-            ),
+            ("CreateTransformJob", r#"{"transformOutput":{"s3OutputPath":"s3://a"}}"#, vec!["a"]),
             (
                 "CreateCompilationJob",
                 r#"{"outputConfig":{"s3OutputLocation":"s3://a"}}"#,
@@ -210,11 +196,7 @@ mod tests {
                 vec![],
             ),
         ] {
-            assert_eq!(
-                asked("output_buckets", operation, params),
-                wanted,
-                "{operation}"
-            );
+            assert_eq!(asked("output_buckets", operation, params), wanted, "{operation}");
         }
     }
 
@@ -222,9 +204,6 @@ mod tests {
     fn models_of_containers() {
         let params = r#"{"primaryContainer":{"modelDataUrl":"s3://a/model.tar.gz","image":"i"},
             "containers":[{"modelDataSource":{"s3DataSource":{"s3Uri":"s3://b/"}}},{"additionalModelDataSources":[{"s3DataSource":{"s3Uri":"s3://c/"}}]}]}"#;
-        assert_eq!(
-            asked("model_buckets", "CreateModel", params),
-            ["a", "b", "c"]
-        );
+        assert_eq!(asked("model_buckets", "CreateModel", params), ["a", "b", "c"]);
     }
 }

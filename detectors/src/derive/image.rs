@@ -68,23 +68,14 @@ mod tests {
     #[test]
     fn registries_of_images() {
         for (image, wanted) in [
-            (
-                "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch:2",
-                "763104351884",
-            ),
-            (
-                "763104351884.dkr.ecr-fips.us-gov-west-1.amazonaws.com/x",
-                "763104351884",
-            ),
+            ("763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch:2", "763104351884"),
+            ("763104351884.dkr.ecr-fips.us-gov-west-1.amazonaws.com/x", "763104351884"),
             ("public.ecr.aws/x/y", "public.ecr.aws"),
             ("ghcr.io/x/y@sha256:1", "ghcr.io"),
             ("localhost:5000/x", "localhost:5000"),
             ("evil/xmrig:latest", "docker.io"),
             ("ubuntu", "docker.io"),
-            (
-                "arn:aws:sagemaker:us-east-1:081325390199:image/jupyter-server-3",
-                "081325390199",
-            ),
+            ("arn:aws:sagemaker:us-east-1:081325390199:image/jupyter-server-3", "081325390199"),
         ] {
             assert_eq!(registry(image), wanted);
         }
@@ -92,9 +83,6 @@ mod tests {
             r#"{"algorithmSpecification":{"trainingImage":"1.dkr.ecr.r.amazonaws.com/x"}}"#;
         assert_eq!(asked("image_accounts", "CreateTrainingJob", params), ["1"]);
         let params = r#"{"containers":[{"image":"1.dkr.ecr.r.amazonaws.com/x"},{"image":"x"}]}"#;
-        assert_eq!(
-            asked("image_accounts", "CreateModel", params),
-            ["1", "docker.io"]
-        );
+        assert_eq!(asked("image_accounts", "CreateModel", params), ["1", "docker.io"]);
     }
 }

@@ -169,10 +169,7 @@ mod tests {
     /// The values of a derived field of a record with these members, as texts.
     pub(super) fn derived(name: &str, members: &str) -> Vec<String> {
         let json = format!(r#"{{"eventTime":"2026-11-07T10:00:00Z",{members}}}"#);
-        assert!(
-            serde_json::from_str::<serde_json::Value>(&json).is_ok(),
-            "{json}"
-        );
+        assert!(serde_json::from_str::<serde_json::Value>(&json).is_ok(), "{json}");
         let record = Record::decode(json.as_bytes()).unwrap();
         compute(name, &record, &Networks::default())
             .into_iter()

@@ -89,10 +89,7 @@ pub(super) fn source_class(record: &Record<'_>, networks: &Networks) -> Option<&
     if of_identity("type").as_deref() == Some("AWSService") {
         return Some("service");
     }
-    let source = record
-        .get("sourceIPAddress")
-        .into_text()
-        .unwrap_or_default();
+    let source = record.get("sourceIPAddress").into_text().unwrap_or_default();
     let lies_in = |networks: &[Network], address| networks.iter().any(|n| n.contains(address));
     match first_address(&source) {
         Some(address) if lies_in(&networks.own, address) => Some("own"),

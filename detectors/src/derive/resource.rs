@@ -81,10 +81,7 @@ fn add_listed<'b>(found: &mut Texts<'b>, record: &Record<'b>) {
         let Value::Object(resource) = resource else {
             return;
         };
-        let arn = resource
-            .get("ARN")
-            .into_text()
-            .or_else(|| resource.get("arn").into_text());
+        let arn = resource.get("ARN").into_text().or_else(|| resource.get("arn").into_text());
         if let Some(arn) = arn {
             arns.add(arn);
         }
@@ -106,10 +103,7 @@ fn add_answered<'b>(found: &mut Texts<'b>, record: &Record<'b>) {
     };
     for (name, value) in answer.members().take(reach::ELEMENTS_MAX) {
         let names_arn = name.ends_with("Arn") || name.eq_ignore_ascii_case("arn");
-        if let Some(arn) = value
-            .into_text()
-            .filter(|a| names_arn && a.starts_with("arn:"))
-        {
+        if let Some(arn) = value.into_text().filter(|a| names_arn && a.starts_with("arn:")) {
             found.add(arn);
         }
     }

@@ -48,9 +48,7 @@ pub(super) fn passed_roles<'b>(record: &Record<'b>) -> Texts<'b> {
         return roles;
     }
     reach::each_of(&record.get("requestParameters"), ROLES, &mut |role| {
-        let arn = role
-            .into_text()
-            .filter(|arn| arn.starts_with("arn:") && arn.contains(":role/"));
+        let arn = role.into_text().filter(|arn| arn.starts_with("arn:") && arn.contains(":role/"));
         if let Some(arn) = arn {
             roles.add(arn);
         }
@@ -85,10 +83,7 @@ mod tests {
                 "arn:aws:iam::1:role/T"
             ]
         );
-        assert_eq!(
-            asked("passed_role_names", "CreateDomain", params),
-            ["R", "S", "T"]
-        );
+        assert_eq!(asked("passed_role_names", "CreateDomain", params), ["R", "S", "T"]);
         let assumed = r#""eventSource":"sts.amazonaws.com","requestParameters":{"roleArn":"arn:aws:iam::1:role/R"}"#;
         assert!(derived("passed_roles", assumed).is_empty());
     }

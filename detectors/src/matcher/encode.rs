@@ -23,11 +23,7 @@ impl Width {
             Width::Bytes => text.as_bytes().to_vec(),
             Width::Utf16Le => units.flat_map(u16::to_le_bytes).collect(),
             Width::Utf16Be => units.flat_map(u16::to_be_bytes).collect(),
-            Width::Utf16 => [0xFEFF]
-                .into_iter()
-                .chain(units)
-                .flat_map(u16::to_le_bytes)
-                .collect(),
+            Width::Utf16 => [0xFEFF].into_iter().chain(units).flat_map(u16::to_le_bytes).collect(),
         }
     }
 }

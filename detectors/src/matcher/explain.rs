@@ -107,11 +107,7 @@ fn elements(each: &Each, scope: Scope<'_, '_, '_>) -> Vec<String> {
 }
 
 fn enough(found: &[String]) -> ControlFlow<()> {
-    if found.len() < FOUND_MAX {
-        ControlFlow::Continue(())
-    } else {
-        ControlFlow::Break(())
-    }
+    if found.len() < FOUND_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
 }
 
 /// What is asked of an element, in words.

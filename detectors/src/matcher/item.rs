@@ -34,12 +34,7 @@ enum Test {
     /// A value is there and none of these.
     Neq(Vec<Wanted>),
     /// A value has to do with one of another field.
-    Reference {
-        other: Place,
-        part: Part,
-        cased: bool,
-        neq: bool,
-    },
+    Reference { other: Place, part: Part, cased: bool, neq: bool },
 }
 
 impl Item {
@@ -83,21 +78,12 @@ impl Item {
                     (true, _) => Test::All(each),
                     (false, neq) => {
                         let wanted = Wanted::gather(each.into_iter().flatten().collect());
-                        if neq {
-                            Test::Neq(wanted)
-                        } else {
-                            Test::Any(wanted)
-                        }
+                        if neq { Test::Neq(wanted) } else { Test::Any(wanted) }
                     }
                 }
             }
         };
-        Ok(Item {
-            place,
-            modifiers: written.to_owned(),
-            wishes,
-            test,
-        })
+        Ok(Item { place, modifiers: written.to_owned(), wishes, test })
     }
 
     /// Whether it holds within `scope`.
@@ -114,12 +100,9 @@ impl Item {
             Test::Neq(wanted) => some(scope, &self.place, &mut |value| {
                 text_of(value).is_some() && !wanted.iter().any(|wanted| wanted.is(value))
             }),
-            Test::Reference {
-                other,
-                part,
-                cased,
-                neq,
-            } => self.refers(scope, other, *part, *cased, *neq),
+            Test::Reference { other, part, cased, neq } => {
+                self.refers(scope, other, *part, *cased, *neq)
+            }
         }
     }
 
@@ -151,13 +134,10 @@ impl Item {
                 all.extend(wanted.exact()?);
                 Some(all)
             }),
-            Test::All(each) => each
-                .first()?
-                .iter()
-                .try_fold(BTreeSet::new(), |mut all, wanted| {
-                    all.extend(wanted.exact()?);
-                    Some(all)
-                }),
+            Test::All(each) => each.first()?.iter().try_fold(BTreeSet::new(), |mut all, wanted| {
+                all.extend(wanted.exact()?);
+                Some(all)
+            }),
             Test::Exists(_) | Test::Neq(_) | Test::Reference { .. } => None,
         }
     }
@@ -181,11 +161,7 @@ fn some(
 ) -> bool {
     scope
         .visit(place, &mut |value| {
-            if wanted(&value) {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
+            if wanted(&value) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })
         .is_break()
 }
@@ -210,10 +186,8 @@ fn keyword(modifiers: &mut Modifiers) -> Result<(), String> {
             Ok(())
         }
         Manner::Regex { .. } if !modifiers.neq => Ok(()),
-        _ => Err(
-            "keywords take `contains`, `startswith`, `endswith`, `re`, `all` and `cased` \
+        _ => Err("keywords take `contains`, `startswith`, `endswith`, `re`, `all` and `cased` \
                   only: name a field"
-                .to_owned(),
-        ),
+            .to_owned()),
     }
 }

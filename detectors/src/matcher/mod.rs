@@ -88,10 +88,7 @@ impl Selection {
     /// A selection, cheapest tests first.
     pub(crate) fn new(name: &str, mut body: Node) -> Selection {
         body.order();
-        Selection {
-            name: name.to_owned(),
-            body,
-        }
+        Selection { name: name.to_owned(), body }
     }
 }
 
@@ -135,12 +132,7 @@ impl Node {
             Node::Or(any) => any.iter().any(|node| node.holds(scope)),
             Node::Not(node) => !node.holds(scope),
             Node::AtLeast(n, nodes) => {
-                nodes
-                    .iter()
-                    .filter(|node| node.holds(scope))
-                    .take(*n)
-                    .count()
-                    == *n
+                nodes.iter().filter(|node| node.holds(scope)).take(*n).count() == *n
             }
             Node::Selection(selection) => selection.body.holds(scope),
             Node::Item(item) => item.holds(scope),
@@ -164,9 +156,9 @@ impl Node {
     /// What it costs to ask, roughly: a sum over its tests.
     fn cost(&self) -> u32 {
         match self {
-            Node::And(nodes) | Node::Or(nodes) | Node::AtLeast(_, nodes) => nodes
-                .iter()
-                .fold(0, |sum, node| node.cost().saturating_add(sum)),
+            Node::And(nodes) | Node::Or(nodes) | Node::AtLeast(_, nodes) => {
+                nodes.iter().fold(0, |sum, node| node.cost().saturating_add(sum))
+            }
             Node::Not(node) => node.cost(),
             Node::Selection(selection) => selection.body.cost(),
             Node::Item(item) => item.cost(),

@@ -108,12 +108,8 @@ impl Modifiers {
                     None,
                 ));
             }
-            let modifier = Modifier::from_str(name).map_err(|()| {
-                (
-                    format!("unknown modifier `{name}`"),
-                    Some((*name).to_owned()),
-                )
-            })?;
+            let modifier = Modifier::from_str(name)
+                .map_err(|()| (format!("unknown modifier `{name}`"), Some((*name).to_owned())))?;
             if found.contains(&modifier) {
                 return Err((format!("modifier `{name}` stands twice"), None));
             }
@@ -129,21 +125,14 @@ impl Modifiers {
         let time = time_part(found)?;
         let encoding = encoding(found)?;
         let windash = has(Modifier::WindAsh);
-        let (ignore_case, multi_line, dot_all) = (
-            has(Modifier::IgnoreCase),
-            has(Modifier::Multiline),
-            has(Modifier::DotAll),
-        );
+        let (ignore_case, multi_line, dot_all) =
+            (has(Modifier::IgnoreCase), has(Modifier::Multiline), has(Modifier::DotAll));
         if (ignore_case || multi_line || dot_all) && !has(Modifier::Re) {
             return Err("modifiers `i`, `m` and `s` belong to `re`".to_owned());
         }
         let mut manners: Vec<(&str, Manner)> = Vec::new();
         if has(Modifier::Re) {
-            let regex = Manner::Regex {
-                ignore_case,
-                multi_line,
-                dot_all,
-            };
+            let regex = Manner::Regex { ignore_case, multi_line, dot_all };
             manners.push(("re", regex));
         }
         if has(Modifier::Cidr) {
@@ -163,39 +152,19 @@ impl Modifiers {
             (None, None) => {}
         }
         if has(Modifier::FieldRef) {
-            manners.push((
-                "fieldref",
-                Manner::Reference(part.map_or(Part::Whole, |(_, part)| part)),
-            ));
+            manners
+                .push(("fieldref", Manner::Reference(part.map_or(Part::Whole, |(_, part)| part))));
         } else if let Some((name, part)) = part {
-            manners.push((
-                name,
-                Manner::Text {
-                    part,
-                    encoding,
-                    windash,
-                },
-            ));
+            manners.push((name, Manner::Text { part, encoding, windash }));
         } else if windash || encoding != Encoding::None {
             let name = if windash { "windash" } else { "base64" };
-            manners.push((
-                name,
-                Manner::Text {
-                    part: Part::Whole,
-                    encoding,
-                    windash,
-                },
-            ));
+            manners.push((name, Manner::Text { part: Part::Whole, encoding, windash }));
         }
         if let [(first, _), (second, _), ..] = manners.as_slice() {
-            return Err(format!(
-                "modifiers `{first}` and `{second}` do not go together"
-            ));
+            return Err(format!("modifiers `{first}` and `{second}` do not go together"));
         }
         let modifiers = Modifiers {
-            manner: manners
-                .first()
-                .map_or(Modifiers::text(Part::Whole), |(_, manner)| *manner),
+            manner: manners.first().map_or(Modifiers::text(Part::Whole), |(_, manner)| *manner),
             all: has(Modifier::All),
             neq: has(Modifier::Neq),
             cased: has(Modifier::Cased),
@@ -206,11 +175,7 @@ impl Modifiers {
     }
 
     fn text(part: Part) -> Manner {
-        Manner::Text {
-            part,
-            encoding: Encoding::None,
-            windash: false,
-        }
+        Manner::Text { part, encoding: Encoding::None, windash: false }
     }
 
     /// Whether `all`, `neq`, `cased` and `expand` go with the manner called `name`.
@@ -297,19 +262,16 @@ fn encoding(found: &[Modifier]) -> Result<Encoding, String> {
     )?;
     let base64 = one_of(
         found,
-        &[
-            (Modifier::Base64, "base64", false),
-            (Modifier::Base64Offset, "base64offset", true),
-        ],
+        &[(Modifier::Base64, "base64", false), (Modifier::Base64Offset, "base64offset", true)],
     )?;
     let place = |wanted: &[Modifier]| found.iter().position(|m| wanted.contains(m));
     let part = place(&[Modifier::Contains, Modifier::StartsWith, Modifier::EndsWith]);
     let encoder = place(&[Modifier::Base64, Modifier::Base64Offset]);
     match (width, base64) {
         (None, None) => Ok(Encoding::None),
-        (Some((name, _)), None) => Err(format!(
-            "modifier `{name}` stands before `base64` or `base64offset`"
-        )),
+        (Some((name, _)), None) => {
+            Err(format!("modifier `{name}` stands before `base64` or `base64offset`"))
+        }
         (width, Some((name, offset))) => {
             if part.is_some_and(|part| encoder.is_some_and(|encoder| part < encoder)) {
                 return Err(format!(
@@ -322,11 +284,7 @@ fn encoding(found: &[Modifier]) -> Result<Encoding, String> {
                     .to_owned());
             }
             let width = width.map_or(Width::Bytes, |(_, width)| width);
-            Ok(if offset {
-                Encoding::Base64Offset(width)
-            } else {
-                Encoding::Base64(width)
-            })
+            Ok(if offset { Encoding::Base64Offset(width) } else { Encoding::Base64(width) })
         }
     }
 }
@@ -335,14 +293,12 @@ fn one_of<T: Copy>(
     found: &[Modifier],
     table: &[(Modifier, &'static str, T)],
 ) -> Result<Option<(&'static str, T)>, String> {
-    let mut present = table
-        .iter()
-        .filter(|(modifier, ..)| found.contains(modifier));
+    let mut present = table.iter().filter(|(modifier, ..)| found.contains(modifier));
     match (present.next(), present.next()) {
         (None, _) => Ok(None),
         (Some((_, name, value)), None) => Ok(Some((name, *value))),
-        (Some((_, first, _)), Some((_, second, _))) => Err(format!(
-            "modifiers `{first}` and `{second}` do not go together"
-        )),
+        (Some((_, first, _)), Some((_, second, _))) => {
+            Err(format!("modifiers `{first}` and `{second}` do not go together"))
+        }
     }
 }

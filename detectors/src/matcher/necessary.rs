@@ -19,13 +19,10 @@ impl Necessary {
     pub(crate) fn of(node: &Node) -> Necessary {
         match node {
             Node::And(nodes) => {
-                nodes
-                    .iter()
-                    .map(Necessary::of)
-                    .fold(Necessary::default(), |a, b| Necessary {
-                        names: narrower(a.names, b.names),
-                        sources: narrower(a.sources, b.sources),
-                    })
+                nodes.iter().map(Necessary::of).fold(Necessary::default(), |a, b| Necessary {
+                    names: narrower(a.names, b.names),
+                    sources: narrower(a.sources, b.sources),
+                })
             }
             Node::Or(nodes) | Node::AtLeast(1.., nodes) => nodes
                 .iter()
@@ -40,14 +37,12 @@ impl Necessary {
                 }),
             Node::Selection(selection) => Necessary::of(&selection.body),
             Node::Item(item) => match &item.place {
-                Place::Field(path) if path.as_str() == "eventName" => Necessary {
-                    names: item.exact(),
-                    sources: None,
-                },
-                Place::Field(path) if path.as_str() == "eventSource" => Necessary {
-                    names: None,
-                    sources: item.exact(),
-                },
+                Place::Field(path) if path.as_str() == "eventName" => {
+                    Necessary { names: item.exact(), sources: None }
+                }
+                Place::Field(path) if path.as_str() == "eventSource" => {
+                    Necessary { names: None, sources: item.exact() }
+                }
                 _ => Necessary::default(),
             },
             Node::AtLeast(0, _) | Node::Not(_) | Node::Each(_) => Necessary::default(),

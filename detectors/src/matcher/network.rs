@@ -17,19 +17,13 @@ impl Network {
             Some((address, bits)) => (address, Some(bits)),
             None => (text, None),
         };
-        let address: IpAddr = address
-            .parse()
-            .map_err(|_| format!("`{text}` is no network"))?;
+        let address: IpAddr = address.parse().map_err(|_| format!("`{text}` is no network"))?;
         let bits_max = if address.is_ipv4() { 32 } else { 128 };
         let bits = match bits {
             None => bits_max,
-            Some(bits) => bits
-                .parse()
-                .ok()
-                .filter(|bits| *bits <= bits_max)
-                .ok_or_else(|| {
-                    format!("`{text}` is no network: its length must be 0 to {bits_max}")
-                })?,
+            Some(bits) => bits.parse().ok().filter(|bits| *bits <= bits_max).ok_or_else(|| {
+                format!("`{text}` is no network: its length must be 0 to {bits_max}")
+            })?,
         };
         let first = masked(address, bits);
         if first != address {
@@ -59,10 +53,7 @@ pub(crate) fn address(text: &str) -> Option<IpAddr> {
         let decimal = (1..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
         *octet = decimal.then(|| part.parse().ok())??;
     }
-    parts
-        .next()
-        .is_none()
-        .then(|| IpAddr::V4(Ipv4Addr::from(octets)))
+    parts.next().is_none().then(|| IpAddr::V4(Ipv4Addr::from(octets)))
 }
 
 fn masked(address: IpAddr, bits: u8) -> IpAddr {
@@ -100,14 +91,9 @@ mod tests {
             let held = address(text).is_some_and(|a| network.holds(a));
             assert_eq!(held, expected, "{network:?} {text}");
         }
-        for bad in [
-            "",
-            "sagemaker.amazonaws.com",
-            "1.2.3",
-            "1.2.3.4.5",
-            "1.2.3.256",
-            "1.2.3.4, 5.6.7.8",
-        ] {
+        for bad in
+            ["", "sagemaker.amazonaws.com", "1.2.3", "1.2.3.4.5", "1.2.3.256", "1.2.3.4, 5.6.7.8"]
+        {
             assert_eq!(address(bad), None, "{bad}");
         }
     }

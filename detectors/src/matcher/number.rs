@@ -27,19 +27,13 @@ impl Number {
             return None;
         }
         let float: f64 = text.parse().ok()?;
-        float.is_finite().then(|| Number {
-            whole: text.parse().ok(),
-            float,
-        })
+        float.is_finite().then(|| Number { whole: text.parse().ok(), float })
     }
 
     /// A whole number.
     pub(crate) fn whole(number: i64) -> Number {
         #[allow(clippy::cast_precision_loss)]
-        Number {
-            whole: Some(number),
-            float: number as f64,
-        }
+        Number { whole: Some(number), float: number as f64 }
     }
 
     /// Whether `self` stands to `other` as asked.
@@ -68,11 +62,7 @@ mod tests {
         let is = |a: &str, c, b: &str| Number::parse(a).unwrap().is(c, Number::parse(b).unwrap());
         assert!(is("20", Comparison::Equal, "20.0"));
         assert!(is("2e1", Comparison::Equal, "20"));
-        assert!(is(
-            "9007199254740993",
-            Comparison::Greater,
-            "9007199254740992"
-        ));
+        assert!(is("9007199254740993", Comparison::Greater, "9007199254740992"));
         assert!(is("0.5", Comparison::Less, "1"));
         assert!(is("1", Comparison::LessOrEqual, "1"));
         assert!(is("-1", Comparison::GreaterOrEqual, "-1.5"));

@@ -86,11 +86,7 @@ impl Scope<'_, '_, '_> {
                 Value::Array(array) => array.elements().next().is_none(),
                 _ => false,
             };
-            if !none && wanted(&value) {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
+            if !none && wanted(&value) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })
         .is_break()
     }
@@ -164,12 +160,12 @@ fn within(
 fn everywhere(value: Value<'_>, depth: usize, visit: &mut Visit<'_>) -> ControlFlow<()> {
     match value {
         Value::Array(_) | Value::Object(_) if depth > DEPTH_MAX => ControlFlow::Continue(()),
-        Value::Array(array) => array
-            .elements()
-            .try_for_each(|element| everywhere(element, depth + 1, visit)),
-        Value::Object(object) => object
-            .members()
-            .try_for_each(|(_, member)| everywhere(member, depth + 1, visit)),
+        Value::Array(array) => {
+            array.elements().try_for_each(|element| everywhere(element, depth + 1, visit))
+        }
+        Value::Object(object) => {
+            object.members().try_for_each(|(_, member)| everywhere(member, depth + 1, visit))
+        }
         Value::Text(_) | Value::Number(_) => visit(value),
         Value::Missing | Value::Null | Value::Bool(_) => ControlFlow::Continue(()),
     }

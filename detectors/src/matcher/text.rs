@@ -83,10 +83,7 @@ impl Pattern {
             Part::End => Shape::Ends,
             Part::Anywhere => Shape::Contains,
         };
-        Pattern {
-            shape: shape(text.into()),
-            cased,
-        }
+        Pattern { shape: shape(text.into()), cased }
     }
 
     /// The one text that matches, where there is only one (but for case).
@@ -105,16 +102,13 @@ impl Pattern {
     /// Whether `text` matches.
     pub(crate) fn fits(&self, text: &str) -> bool {
         let text = text.as_bytes();
-        let same: fn(&[u8], &[u8]) -> bool = if self.cased {
-            |a, b| a == b
-        } else {
-            <[u8]>::eq_ignore_ascii_case
-        };
+        let same: fn(&[u8], &[u8]) -> bool =
+            if self.cased { |a, b| a == b } else { <[u8]>::eq_ignore_ascii_case };
         match &self.shape {
             Shape::Equals(wanted) => same(text, wanted.as_bytes()),
-            Shape::Starts(wanted) => text
-                .get(..wanted.len())
-                .is_some_and(|start| same(start, wanted.as_bytes())),
+            Shape::Starts(wanted) => {
+                text.get(..wanted.len()).is_some_and(|start| same(start, wanted.as_bytes()))
+            }
             Shape::Ends(wanted) => text
                 .len()
                 .checked_sub(wanted.len())
@@ -136,15 +130,8 @@ fn contains(text: &[u8], wanted: &[u8], same: Same) -> bool {
         return false;
     };
     let starts = text.get(..=last).unwrap_or_default();
-    memchr::memchr2_iter(
-        first.to_ascii_lowercase(),
-        first.to_ascii_uppercase(),
-        starts,
-    )
-    .any(|at| {
-        text.get(at..at + wanted.len())
-            .is_some_and(|found| same(found, wanted))
-    })
+    memchr::memchr2_iter(first.to_ascii_lowercase(), first.to_ascii_uppercase(), starts)
+        .any(|at| text.get(at..at + wanted.len()).is_some_and(|found| same(found, wanted)))
 }
 
 /// Goes through pieces and text side by side; on a mismatch the last `*` takes one character more.
@@ -187,10 +174,7 @@ fn pieces_fit(pieces: &[Piece], text: &[u8], same: Same) -> bool {
 
 /// Bytes of the UTF-8 character at `at`.
 fn character_len(text: &[u8], at: usize) -> usize {
-    let continued = text
-        .iter()
-        .skip(at + 1)
-        .take_while(|byte| **byte & 0xC0 == 0x80);
+    let continued = text.iter().skip(at + 1).take_while(|byte| **byte & 0xC0 == 0x80);
     1 + continued.count()
 }
 

@@ -65,16 +65,10 @@ impl Wanted {
             return Err(format!("a value may have {PATTERN_BYTES_MAX} bytes"));
         }
         match modifiers.manner {
-            Manner::Text {
-                part,
-                encoding,
-                windash,
-            } => Wanted::text(wish, part, encoding, windash, modifiers.cased),
-            Manner::Regex {
-                ignore_case,
-                multi_line,
-                dot_all,
-            } => {
+            Manner::Text { part, encoding, windash } => {
+                Wanted::text(wish, part, encoding, windash, modifiers.cased)
+            }
+            Manner::Regex { ignore_case, multi_line, dot_all } => {
                 let (Wish::Text(text) | Wish::Number(text)) = wish else {
                     return Err(format!("`re` wants a text, got `{wish}`"));
                 };

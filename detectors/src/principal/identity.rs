@@ -71,9 +71,7 @@ impl<'b> Identity<'b> {
             return None;
         }
         let name = self.invoked_by.clone();
-        Some(service(
-            name.or_else(|| record.get("eventSource").into_text())?,
-        ))
+        Some(service(name.or_else(|| record.get("eventSource").into_text())?))
     }
 
     pub(super) fn by_type(&self, record: &Record<'b>) -> Option<Cow<'b, str>> {
@@ -148,20 +146,12 @@ pub(super) fn service_event<'b>(record: &Record<'b>) -> Option<Cow<'b, str>> {
 /// `arn:P:sts::A:assumed-role/NAME/SESSION` becomes `arn:P:iam::A:role/NAME`; others stay.
 pub(super) fn role_of_session(arn: Cow<'_, str>) -> Cow<'_, str> {
     let mut parts = arn.splitn(6, ':');
-    let (Some("arn"), Some(partition), Some("sts"), Some(_), Some(account), Some(resource)) = (
-        parts.next(),
-        parts.next(),
-        parts.next(),
-        parts.next(),
-        parts.next(),
-        parts.next(),
-    ) else {
+    let (Some("arn"), Some(partition), Some("sts"), Some(_), Some(account), Some(resource)) =
+        (parts.next(), parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
+    else {
         return arn;
     };
-    match resource
-        .strip_prefix("assumed-role/")
-        .and_then(|rest| rest.split('/').next())
-    {
+    match resource.strip_prefix("assumed-role/").and_then(|rest| rest.split('/').next()) {
         Some(name) if !name.is_empty() => {
             format!("arn:{partition}:iam::{account}:role/{name}").into()
         }

@@ -17,10 +17,7 @@ pub struct TreeLimits {
 impl Default for TreeLimits {
     /// Deeper and larger than any record CloudTrail writes: up to 11 levels were seen.
     fn default() -> TreeLimits {
-        TreeLimits {
-            depth_max: 64,
-            values_max: 16_384,
-        }
+        TreeLimits { depth_max: 64, values_max: 16_384 }
     }
 }
 
@@ -40,10 +37,7 @@ impl Value<'_> {
                 }
                 Begun::Open(_, frame) => {
                     open.push(frame);
-                    match open
-                        .last_mut()
-                        .and_then(|frame| frame.advance(&mut values_left))
-                    {
+                    match open.last_mut().and_then(|frame| frame.advance(&mut values_left)) {
                         Some(first) => {
                             value = first;
                             continue;
@@ -99,20 +93,12 @@ fn begin(value: Value<'_>) -> Option<Begun<'_>> {
             Err(_) => Json::String(written.into_owned()),
         }),
         Value::Text(text) => Begun::Done(Json::String(text.into_owned())),
-        Value::Array(raw) => Begun::Open(
-            raw,
-            Open::Array {
-                entries: raw.elements(),
-                read: Vec::new(),
-            },
-        ),
+        Value::Array(raw) => {
+            Begun::Open(raw, Open::Array { entries: raw.elements(), read: Vec::new() })
+        }
         Value::Object(raw) => Begun::Open(
             raw,
-            Open::Object {
-                entries: Box::new(raw.members()),
-                read: Map::new(),
-                key: String::new(),
-            },
+            Open::Object { entries: Box::new(raw.members()), read: Map::new(), key: String::new() },
         ),
     })
 }
@@ -161,10 +147,7 @@ mod tests {
     use super::*;
 
     fn tree(json: &str, depth_max: usize, values_max: usize) -> Json {
-        let limits = TreeLimits {
-            depth_max,
-            values_max,
-        };
+        let limits = TreeLimits { depth_max, values_max };
         let span = Span::new(0, json.len(), false);
         Value::read(json.as_bytes(), span).to_json(limits).unwrap()
     }
@@ -181,17 +164,10 @@ mod tests {
     #[test]
     fn what_is_too_deep_or_too_much_is_left_out_and_said() {
         let out = Json::from("(7 bytes left out)");
-        assert_eq!(
-            tree(r#"[{"a":1},[[[1]]]]"#, 2, 100)[1][0],
-            Json::from("(5 bytes left out)")
-        );
+        assert_eq!(tree(r#"[{"a":1},[[[1]]]]"#, 2, 100)[1][0], Json::from("(5 bytes left out)"));
         assert_eq!(tree("[[1,2,3],4]", 1, 100)[0], out);
         assert_eq!(tree("[1,2,3,4]", 9, 2), serde_json::json!([1, 2]));
         let deep = "[".repeat(100_000) + &"]".repeat(100_000);
-        assert!(
-            tree(&deep, 64, 1_000)
-                .to_string()
-                .contains("199872 bytes left out")
-        );
+        assert!(tree(&deep, 64, 1_000).to_string().contains("199872 bytes left out"));
     }
 }

@@ -92,12 +92,7 @@ impl<'b> Record<'b> {
         if !scan::is_ascii(bytes) && std::str::from_utf8(bytes).is_err() {
             oddities.add(Oddity::InvalidUtf8);
         }
-        let mut record = Record {
-            bytes,
-            time: EventTime::MIN,
-            oddities,
-            members,
-        };
+        let mut record = Record { bytes, time: EventTime::MIN, oddities, members };
         record.time = record.read_time()?;
         if !record.has_text(Key::EventId) {
             record.oddities.add(Oddity::NoEventId);
@@ -195,8 +190,7 @@ impl<'b> Record<'b> {
     }
 
     fn text_or_insight(&self, key: Key) -> Option<Cow<'b, str>> {
-        self.text(key)
-            .or_else(|| self.value(Key::InsightDetails).get(key.name()).into_text())
+        self.text(key).or_else(|| self.value(Key::InsightDetails).get(key.name()).into_text())
     }
 
     /// `eventID`.
@@ -235,9 +229,7 @@ impl<'b> Record<'b> {
     fn read_time(&mut self) -> Result<EventTime, Unreadable> {
         if let Some(written) = self.text(Key::EventTime) {
             if let Some((time, oddity)) = time_of(&written) {
-                oddity
-                    .into_iter()
-                    .for_each(|oddity| self.oddities.add(oddity));
+                oddity.into_iter().for_each(|oddity| self.oddities.add(oddity));
                 return Ok(time);
             }
             self.oddities.add(Oddity::EventTimeUnreadable);
@@ -288,9 +280,7 @@ fn epoch_time(written: &str) -> Option<EventTime> {
             number /= 1_000;
         }
     }
-    (1..SECONDS_END)
-        .contains(&number)
-        .then_some(EventTime(number))
+    (1..SECONDS_END).contains(&number).then_some(EventTime(number))
 }
 
 /// From here on a number is no count of seconds; it would lie behind the year 5138.

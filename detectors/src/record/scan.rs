@@ -34,18 +34,13 @@ impl Span {
     #[inline]
     pub(super) fn new(start: usize, end: usize, escaped: bool) -> Span {
         debug_assert!(end <= Span::BYTES_MAX, "longer bytes are not walked");
-        Span {
-            start: start as u32,
-            end: end as u32 | u32::from(escaped) << 31,
-        }
+        Span { start: start as u32, end: end as u32 | u32::from(escaped) << 31 }
     }
 
     #[inline]
     pub(super) fn of(self, bytes: &[u8]) -> &[u8] {
         let end = self.end & !Span::ESCAPED;
-        bytes
-            .get(self.start as usize..end as usize)
-            .unwrap_or_default()
+        bytes.get(self.start as usize..end as usize).unwrap_or_default()
     }
 
     #[inline]
@@ -77,11 +72,8 @@ impl<'b> Walk<'b> {
         if bytes.len() > Span::BYTES_MAX {
             return Err(Fault::Malformed);
         }
-        let mut walk = Walk {
-            rest: bytes.get(at..).unwrap_or_default(),
-            length: bytes.len(),
-            begun: false,
-        };
+        let mut walk =
+            Walk { rest: bytes.get(at..).unwrap_or_default(), length: bytes.len(), begun: false };
         walk.step_over(open)?;
         Ok(walk)
     }
@@ -331,8 +323,6 @@ fn prefix_xor(mut bits: u64) -> u64 {
 /// Whether all bytes are ASCII.
 pub(super) fn is_ascii(bytes: &[u8]) -> bool {
     let (blocks, tail) = bytes.as_chunks::<64>();
-    let any = blocks
-        .iter()
-        .fold(u8x64::ZERO, |any, block| any | u8x64::new(*block));
+    let any = blocks.iter().fold(u8x64::ZERO, |any, block| any | u8x64::new(*block));
     !(any & u8x64::splat(0x80)).any() && tail.is_ascii()
 }

@@ -80,12 +80,7 @@ impl<'b> Value<'b> {
 
 /// Whether these bytes are a number by the grammar of RFC 8259, section 6.
 pub(super) fn is_number(bytes: &[u8]) -> bool {
-    let digits = |bytes: &[u8]| {
-        bytes
-            .iter()
-            .take_while(|byte| byte.is_ascii_digit())
-            .count()
-    };
+    let digits = |bytes: &[u8]| bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let behind = |bytes: &'static [u8]| move |first: &u8| bytes.contains(first);
     let strip = |bytes: &mut &[u8], any: &'static [u8]| {
         let found = bytes.first().is_some_and(behind(any));
@@ -172,11 +167,7 @@ impl<'b> Raw<'b> {
                 found.loose = Some(value);
             }
         });
-        let length = if found.exact.is_some() {
-            exact_length
-        } else {
-            loose_length
-        };
+        let length = if found.exact.is_some() { exact_length } else { loose_length };
         let rest = path.get(length + 1..).unwrap_or_default();
         (found.read(self.0), rest)
     }
@@ -194,10 +185,7 @@ impl<'b> Raw<'b> {
     /// The elements of an array, in order.
     #[must_use]
     pub fn elements(self) -> Elements<'b> {
-        Elements {
-            raw: self,
-            walk: self.walk(b'['),
-        }
+        Elements { raw: self, walk: self.walk(b'[') }
     }
 
     /// Goes through the members with their names unescaped, up to where the bytes are no JSON.
@@ -288,9 +276,7 @@ mod tests {
         for number in ["0", "-0", "10", "1.5", "-1.5e10", "1E+2", "0.0e-1"] {
             assert_eq!(read(number), Value::Number(number.into()));
         }
-        for word in [
-            "01", "1.", ".5", "-", "+1", "1e", "1e+", "True", "NaN", "1x", "nul", "0x1",
-        ] {
+        for word in ["01", "1.", ".5", "-", "+1", "1e", "1e+", "True", "NaN", "1x", "nul", "0x1"] {
             assert_eq!(read(word), text(word));
         }
         assert_eq!(read(""), Value::Missing);
@@ -347,10 +333,7 @@ mod tests {
         let as_text = |json: &'static str| read(json).into_text();
         assert_eq!(as_text("12").as_deref(), Some("12"));
         assert_eq!(as_text("true").as_deref(), Some("true"));
-        assert_eq!(
-            as_text(r#"["", null, [1], "b", "c"]"#).as_deref(),
-            Some("b")
-        );
+        assert_eq!(as_text(r#"["", null, [1], "b", "c"]"#).as_deref(), Some("b"));
         for none in ["null", r#""""#, "{}", "[]", "[[1]]", ""] {
             assert_eq!(as_text(none), None, "{none}");
         }

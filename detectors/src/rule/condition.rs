@@ -18,10 +18,7 @@ pub(crate) fn parse_condition(text: &str, line: usize) -> Result<ConditionExpr, 
         let problem = Problem::new(line, "conditions with `|` are not read");
         return Err(problem.fix("count with a correlation rule"));
     }
-    let negations = text
-        .split_whitespace()
-        .filter(|word| *word == "not")
-        .count();
+    let negations = text.split_whitespace().filter(|word| *word == "not").count();
     let (mut depth, mut deepest) = (0_usize, 0_usize);
     for character in text.chars() {
         match character {

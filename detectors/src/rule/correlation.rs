@@ -44,11 +44,7 @@ pub(crate) struct Correlation {
 #[derive(Debug, Clone)]
 pub(crate) enum Condition {
     /// Numbers, and the line.
-    Numbers {
-        threshold: Threshold,
-        field: Option<(String, usize)>,
-        line: usize,
-    },
+    Numbers { threshold: Threshold, field: Option<(String, usize)>, line: usize },
     /// An expression over members of a temporal rule, and the line.
     Expression(ConditionExpr, usize),
     /// All members.
@@ -107,10 +103,7 @@ impl Correlation {
             .unwrap_or_default();
         let timespan = required(node, "timespan", problems)
             .and_then(|node| span(node, "timespan", TIMESPAN_SECS_MAX, problems));
-        let aliases = node
-            .get("aliases")
-            .map(|node| aliases(node, problems))
-            .unwrap_or_default();
+        let aliases = node.get("aliases").map(|node| aliases(node, problems)).unwrap_or_default();
         let condition = condition(node, sort?, problems)?;
         if sort == Some(Sort::TemporalOrdered) && rules.len() == 1 {
             let reason = "`temporal_ordered` needs two rules to have an order";
@@ -180,15 +173,8 @@ fn condition(node: &Node, sort: Sort, problems: &mut Vec<Problem>) -> Option<Con
             }
         }
         _ => {
-            let wanted = if temporal {
-                "a text or a map"
-            } else {
-                "a map such as `{gte: 20}`"
-            };
-            let reason = format!(
-                "`condition` must be {wanted}, not {}",
-                condition.sort_name()
-            );
+            let wanted = if temporal { "a text or a map" } else { "a map such as `{gte: 20}`" };
+            let reason = format!("`condition` must be {wanted}, not {}", condition.sort_name());
             problems.push(Problem::new(condition.line, reason));
             None
         }
@@ -210,17 +196,12 @@ fn numbers(node: &Node, sort: Sort, problems: &mut Vec<Problem>) -> Option<Condi
         let Some(number) = whole(&entry.value, &entry.key, problems) else {
             continue;
         };
-        let scaled = number
-            .checked_mul(unit)
-            .and_then(|number| match entry.key.as_str() {
-                "gt" => number.checked_add(1),
-                _ => Some(number),
-            });
+        let scaled = number.checked_mul(unit).and_then(|number| match entry.key.as_str() {
+            "gt" => number.checked_add(1),
+            _ => Some(number),
+        });
         let Some(number) = scaled else {
-            problems.push(Problem::new(
-                entry.line,
-                format!("`{}` is too great", entry.key),
-            ));
+            problems.push(Problem::new(entry.line, format!("`{}` is too great", entry.key)));
             continue;
         };
         match entry.key.as_str() {
@@ -244,22 +225,14 @@ fn numbers(node: &Node, sort: Sort, problems: &mut Vec<Problem>) -> Option<Condi
     if problems.len() == before {
         possible(&threshold, sort, node.line, problems);
     }
-    (problems.len() == before).then_some(Condition::Numbers {
-        threshold,
-        field,
-        line: node.line,
-    })
+    (problems.len() == before).then_some(Condition::Numbers { threshold, field, line: node.line })
 }
 
 fn field(node: &Node, sort: Sort, problems: &mut Vec<Problem>) -> Option<(String, usize)> {
     let wants = matches!(sort, Sort::ValueCount | Sort::ValueSum);
     match node.entry("field") {
         None if wants => {
-            let name = if sort == Sort::ValueSum {
-                "value_sum"
-            } else {
-                "value_count"
-            };
+            let name = if sort == Sort::ValueSum { "value_sum" } else { "value_count" };
             let reason = format!("`{name}` needs a `field` in its condition");
             problems.push(Problem::new(node.line, reason));
             None
@@ -289,9 +262,7 @@ fn possible(threshold: &Threshold, sort: Sort, line: usize, problems: &mut Vec<P
     let lowest = threshold.gte.unwrap_or(least).max(least);
     let highest = threshold.lte.unwrap_or(u64::MAX);
     let impossible = lowest > highest
-        || threshold
-            .eq
-            .is_some_and(|eq| !(lowest..=highest).contains(&eq))
+        || threshold.eq.is_some_and(|eq| !(lowest..=highest).contains(&eq))
         || (threshold.eq.is_some() && threshold.eq == threshold.neq)
         || (lowest == highest && threshold.neq == Some(lowest));
     if impossible {
@@ -329,11 +300,7 @@ fn aliases(node: &Node, problems: &mut Vec<Problem>) -> Vec<Alias> {
                 problems.push(Problem::new(entry.line, reason));
             }
         }
-        aliases.push(Alias {
-            name: entry.key.clone(),
-            line: entry.line,
-            fields,
-        });
+        aliases.push(Alias { name: entry.key.clone(), line: entry.line, fields });
     }
     aliases
 }
@@ -348,10 +315,7 @@ fn distinct(
     let mut seen = BTreeSet::new();
     for (text, line) in &texts {
         if !seen.insert(text.as_str()) {
-            problems.push(Problem::new(
-                *line,
-                format!("`{text}` stands twice in `{key}`"),
-            ));
+            problems.push(Problem::new(*line, format!("`{text}` stands twice in `{key}`")));
         }
     }
     if texts.len() > len_max {

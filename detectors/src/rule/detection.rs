@@ -124,10 +124,7 @@ impl<'e> Compiler<'e> {
         used: &mut BTreeSet<String>,
     ) -> Node {
         let mut all = |parts: &[ConditionExpr], compiler: &mut Self| -> Vec<Node> {
-            parts
-                .iter()
-                .map(|part| compiler.resolve(part, line, selections, used))
-                .collect()
+            parts.iter().map(|part| compiler.resolve(part, line, selections, used)).collect()
         };
         match expression {
             ConditionExpr::And(parts) => Node::And(all(parts, self)),
@@ -145,10 +142,7 @@ impl<'e> Compiler<'e> {
                 used.insert(name.clone());
                 Node::Selection(Arc::clone(selection))
             }
-            ConditionExpr::Selector {
-                quantifier,
-                pattern,
-            } => {
+            ConditionExpr::Selector { quantifier, pattern } => {
                 let chosen: Vec<Node> = selections
                     .iter()
                     .filter(|(_, s)| pattern.matches_detection_name(&s.name))
@@ -187,10 +181,9 @@ impl<'e> Compiler<'e> {
     /// A map is an `and` of its fields, a list an `or` of its elements, a scalar a keyword.
     fn selection(&mut self, yaml: &Yaml, line: usize, within: In) -> Node {
         match &yaml.content {
-            Content::Map(entries) if entries.is_empty() => self.fault(Problem::new(
-                line,
-                "an empty selection holds for every record",
-            )),
+            Content::Map(entries) if entries.is_empty() => {
+                self.fault(Problem::new(line, "an empty selection holds for every record"))
+            }
             Content::Map(entries) => Node::And(
                 entries
                     .iter()
@@ -239,11 +232,7 @@ impl<'e> Compiler<'e> {
                     return Node::default();
                 };
                 let body = self.element(rest, &modifiers, value, line);
-                Node::Each(Box::new(Each {
-                    array,
-                    quantifier,
-                    body,
-                }))
+                Node::Each(Box::new(Each { array, quantifier, body }))
             }
             Ok(None) => match self.place(field, line, within) {
                 Some(place) => self.item(place, &modifiers, value, line),
@@ -309,9 +298,9 @@ pub(super) fn place(field: &str, within: In) -> Result<Place, String> {
     }
     match within {
         In::Record => Path::parse(field).map(Place::Field),
-        In::Element if field.starts_with("floodmark.") => Err(format!(
-            "`{field}` belongs to the record, not to an element of it"
-        )),
+        In::Element if field.starts_with("floodmark.") => {
+            Err(format!("`{field}` belongs to the record, not to an element of it"))
+        }
         In::Element => Ok(Place::Within(field.split('.').map(Into::into).collect())),
     }
 }
@@ -321,9 +310,8 @@ fn split_selector(field: &str) -> Result<Option<(&str, Quantifier, &str)>, Strin
     let Some((array, tail)) = field.split_once('[') else {
         return Ok(None);
     };
-    let (selector, rest) = tail
-        .split_once(']')
-        .ok_or_else(|| format!("`{field}` has a `[` without a `]`"))?;
+    let (selector, rest) =
+        tail.split_once(']').ok_or_else(|| format!("`{field}` has a `[` without a `]`"))?;
     let quantifier = match selector {
         "any" => Quantifier::Any,
         "all" => Quantifier::All,

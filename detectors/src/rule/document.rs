@@ -76,10 +76,7 @@ impl Scalar {
             text if is_number(text) => Sort::Number,
             _ => Sort::Text,
         };
-        Scalar {
-            text: text.to_owned(),
-            sort,
-        }
+        Scalar { text: text.to_owned(), sort }
     }
 }
 
@@ -88,16 +85,11 @@ fn is_number(text: &str) -> bool {
     let leading_zero = digits.len() > 1
         && digits.starts_with('0')
         && digits.as_bytes().get(1).is_some_and(u8::is_ascii_digit);
-    let begins = digits
-        .bytes()
-        .next()
-        .is_some_and(|byte| byte.is_ascii_digit());
+    let begins = digits.bytes().next().is_some_and(|byte| byte.is_ascii_digit());
     text.len() - digits.len() <= 1
         && begins
         && !leading_zero
-        && digits
-            .bytes()
-            .all(|byte| byte.is_ascii_digit() || b".eE+-".contains(&byte))
+        && digits.bytes().all(|byte| byte.is_ascii_digit() || b".eE+-".contains(&byte))
         && text.parse::<f64>().is_ok()
 }
 
@@ -244,10 +236,7 @@ impl Reader {
             let line = span.start.line().max(1);
             self.nodes += 1;
             if self.nodes > NODES_MAX {
-                return Err(Problem::new(
-                    line,
-                    format!("over {NODES_MAX} keys and values"),
-                ));
+                return Err(Problem::new(line, format!("over {NODES_MAX} keys and values")));
             }
             let complete = match event {
                 Event::DocumentStart(_) => {
@@ -270,15 +259,9 @@ impl Reader {
                     let scalar = if style == ScalarStyle::Plain {
                         Scalar::plain(&text)
                     } else {
-                        Scalar {
-                            text: text.into_owned(),
-                            sort: Sort::Text,
-                        }
+                        Scalar { text: text.into_owned(), sort: Sort::Text }
                     };
-                    Some(Node {
-                        line,
-                        content: Content::Scalar(scalar),
-                    })
+                    Some(Node { line, content: Content::Scalar(scalar) })
                 }
                 Event::SequenceStart(..) => {
                     self.push(Open::List(line, Vec::new()), line)?;
@@ -295,11 +278,7 @@ impl Reader {
                 && let Some(root) = self.add(node)?
                 && !is_empty(&root)
             {
-                pages.push(Page {
-                    line: page_line,
-                    end: None,
-                    root,
-                });
+                pages.push(Page { line: page_line, end: None, root });
             }
         }
         Ok(())
@@ -329,11 +308,7 @@ impl Reader {
             }
             Some(Open::Map(_, entries, waiting)) => {
                 match waiting.take() {
-                    Some((key, line)) => entries.push(Entry {
-                        key,
-                        line,
-                        value: node,
-                    }),
+                    Some((key, line)) => entries.push(Entry { key, line, value: node }),
                     None => {
                         let key = node.scalar().map(|scalar| scalar.text.clone());
                         let key = key.unwrap_or_default();
@@ -356,22 +331,15 @@ impl Reader {
 impl Open {
     fn close(self) -> Node {
         match self {
-            Open::List(line, nodes) => Node {
-                line,
-                content: Content::List(nodes),
-            },
-            Open::Map(line, entries, _) => Node {
-                line,
-                content: Content::Map(entries),
-            },
+            Open::List(line, nodes) => Node { line, content: Content::List(nodes) },
+            Open::Map(line, entries, _) => Node { line, content: Content::Map(entries) },
         }
     }
 }
 
 /// Nothing stands between two `---`, or after the last.
 fn is_empty(root: &Node) -> bool {
-    root.scalar()
-        .is_some_and(|scalar| scalar.sort == Sort::Null)
+    root.scalar().is_some_and(|scalar| scalar.sort == Sort::Null)
 }
 
 fn anchor_or_tag(anchor: usize) -> &'static str {
@@ -430,14 +398,8 @@ mod tests {
         assert_eq!(fault("a: 1\nb: 2\na: 3\n"), "3: key `a` stands twice");
         assert_eq!(fault("? [a]\n: 1\n"), "1: a key must be a text");
         assert!(fault("a: [1\nb: 2\n").contains("this is no YAML"));
-        assert_eq!(
-            fault(&"[".repeat(30)),
-            "1: lists and maps are nested more than 24 deep"
-        );
-        assert_eq!(
-            fault(&"- a\n".repeat(NODES_MAX)),
-            "99998: over 100000 keys and values"
-        );
+        assert_eq!(fault(&"[".repeat(30)), "1: lists and maps are nested more than 24 deep");
+        assert_eq!(fault(&"- a\n".repeat(NODES_MAX)), "99998: over 100000 keys and values");
     }
 
     #[test]
@@ -447,10 +409,7 @@ mod tests {
             read(text).0[0].root.canonical(&mut out);
             out
         };
-        assert_eq!(
-            canonical("a: [x, 'y']\nb: true"),
-            canonical("b: True # so\na:\n- x\n- y")
-        );
+        assert_eq!(canonical("a: [x, 'y']\nb: true"), canonical("b: True # so\na:\n- x\n- y"));
         assert_ne!(canonical("a: 1"), canonical("a: '1'"));
         assert_ne!(canonical("a: [x, y]"), canonical("a: [y, x]"));
     }

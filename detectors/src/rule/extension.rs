@@ -159,11 +159,8 @@ impl Extension {
                 self.all_services = truth(node, "all_services", problems).unwrap_or_default();
             }
             "marks" => {
-                self.marks = node
-                    .elements()
-                    .iter()
-                    .filter_map(|node| mark(node, problems))
-                    .collect();
+                self.marks =
+                    node.elements().iter().filter_map(|node| mark(node, problems)).collect();
             }
             "environment" => self.environment(node, problems),
             "eager" => problems.push(Problem::new(
@@ -226,15 +223,9 @@ fn mark(node: &Node, problems: &mut Vec<Problem>) -> Option<Further> {
         .map(level);
     let gte =
         required(node, "gte", "marks", problems).and_then(|node| whole(node, "gte", problems));
-    let timespan_secs = node
-        .get("timespan")
-        .and_then(|node| span(node, "timespan", TIMESPAN_SECS_MAX, problems));
-    Some(Further {
-        line: node.line,
-        level: level?,
-        gte: gte?,
-        timespan_secs,
-    })
+    let timespan_secs =
+        node.get("timespan").and_then(|node| span(node, "timespan", TIMESPAN_SECS_MAX, problems));
+    Some(Further { line: node.line, level: level?, gte: gte?, timespan_secs })
 }
 
 /// The level of this name, out of [`LEVELS`].
@@ -270,10 +261,7 @@ fn first_seen(entry: &Entry, problems: &mut Vec<Problem>) -> Option<Special> {
     let memory_secs = required_span(node, "memory", within, MEMORY_SECS_MAX, problems)?;
     let warmup_secs = required_span(node, "warmup", within, MEMORY_SECS_MAX, problems)?;
     (problems.len() == before).then_some(Special {
-        kind: Kind::FirstSeen {
-            memory_secs,
-            warmup_secs,
-        },
+        kind: Kind::FirstSeen { memory_secs, warmup_secs },
         group_by: key,
         value,
         timespan_secs: SINGLE_SECS,
@@ -282,14 +270,7 @@ fn first_seen(entry: &Entry, problems: &mut Vec<Problem>) -> Option<Special> {
 }
 
 fn surge(entry: &Entry, problems: &mut Vec<Problem>) -> Option<Special> {
-    let allowed = [
-        "group-by",
-        "bucket",
-        "baseline",
-        "factor",
-        "floor",
-        "min_buckets",
-    ];
+    let allowed = ["group-by", "bucket", "baseline", "factor", "floor", "min_buckets"];
     let node = map_of(entry, &allowed, problems)?;
     let before = problems.len();
     let within = entry.key.as_str();
@@ -304,14 +285,7 @@ fn surge(entry: &Entry, problems: &mut Vec<Problem>) -> Option<Special> {
     let factor_milli = number("factor", thousandths)?;
     let floor = number("floor", whole)?;
     let buckets_min = number("min_buckets", whole)?;
-    let buckets = parts(
-        entry.line,
-        "baseline",
-        baseline_secs,
-        "bucket",
-        bucket_secs,
-        problems,
-    )?;
+    let buckets = parts(entry.line, "baseline", baseline_secs, "bucket", bucket_secs, problems)?;
     let mut refuse = |wrong: bool, reason: &str| {
         if wrong {
             problems.push(Problem::new(entry.line, reason));
@@ -339,11 +313,7 @@ fn surge(entry: &Entry, problems: &mut Vec<Problem>) -> Option<Special> {
 }
 
 fn silence(entry: &Entry, problems: &mut Vec<Problem>) -> Option<Special> {
-    let node = map_of(
-        entry,
-        &["group-by", "quiet", "active", "together"],
-        problems,
-    )?;
+    let node = map_of(entry, &["group-by", "quiet", "active", "together"], problems)?;
     let before = problems.len();
     let within = entry.key.as_str();
     let group_by = required(node, "group-by", within, problems)
@@ -363,11 +333,7 @@ fn silence(entry: &Entry, problems: &mut Vec<Problem>) -> Option<Special> {
         .get("together")
         .is_some_and(|node| keys::one_of(node, "together", &["feed"], problems).is_some());
     (problems.len() == before).then_some(Special {
-        kind: Kind::Silence {
-            quiet_secs,
-            slot_secs,
-            slots,
-        },
+        kind: Kind::Silence { quiet_secs, slot_secs, slots },
         group_by,
         value: Vec::new(),
         timespan_secs: quiet_secs,
@@ -400,11 +366,7 @@ fn map_of<'n>(entry: &'n Entry, allowed: &[&str], problems: &mut Vec<Problem>) -
             Some(&entry.value)
         }
         None => {
-            let reason = format!(
-                "`{}` must be a map, not {}",
-                entry.key,
-                entry.value.sort_name()
-            );
+            let reason = format!("`{}` must be a map, not {}", entry.key, entry.value.sort_name());
             problems.push(Problem::new(entry.line, reason));
             None
         }

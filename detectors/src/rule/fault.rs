@@ -41,11 +41,7 @@ pub(crate) struct Problem {
 impl Problem {
     /// A problem at a line.
     pub(crate) fn new(line: usize, reason: impl AsRef<str>) -> Problem {
-        Problem {
-            line,
-            reason: one_line(reason.as_ref()),
-            fix: None,
-        }
+        Problem { line, reason: one_line(reason.as_ref()), fix: None }
     }
 
     /// With what would mend it.

@@ -9,12 +9,7 @@ use crate::matcher::Node;
 pub(crate) fn filter(drafts: &mut [Draft], names: &Names, faults: &mut Vec<Fault>) {
     let mut additions: Vec<(usize, Node, String)> = Vec::new();
     for draft in drafts.iter() {
-        let Body::Filter {
-            condition,
-            source,
-            rules,
-        } = &draft.body
-        else {
+        let Body::Filter { condition, source, rules } = &draft.body else {
             continue;
         };
         let targets: Vec<(usize, Option<usize>)> = match rules {
@@ -39,17 +34,13 @@ pub(crate) fn filter(drafts: &mut [Draft], names: &Names, faults: &mut Vec<Fault
                     additions.push((at, condition.clone(), draft.canonical.clone()));
                 }
                 (Body::Detection { .. }, Some(line)) => {
-                    let reason = format!(
-                        "the filter's logsource is not that of rule `{}`",
-                        target.label()
-                    );
+                    let reason =
+                        format!("the filter's logsource is not that of rule `{}`", target.label());
                     faults.push(fault(draft, Problem::new(line, reason)));
                 }
                 (Body::Correlation(_) | Body::Filter { .. }, Some(line)) => {
-                    let reason = format!(
-                        "a filter is for detections, and `{}` is none",
-                        target.label()
-                    );
+                    let reason =
+                        format!("a filter is for detections, and `{}` is none", target.label());
                     let problem = Problem::new(line, reason);
                     faults.push(fault(draft, problem.fix("name the detections it counts")));
                 }

@@ -50,10 +50,7 @@ impl Index {
                 }
             };
             for value in values {
-                lists
-                    .entry(value.into_bytes().into_boxed_slice())
-                    .or_default()
-                    .push(place);
+                lists.entry(value.into_bytes().into_boxed_slice()).or_default().push(place);
             }
         }
         index

@@ -62,10 +62,7 @@ impl Compiler<'_> {
             return self.fault(Problem::new(line, "an empty list holds for no record"));
         }
         if wishes.is_empty() && modifiers.all {
-            return self.fault(Problem::new(
-                line,
-                "`all` of an empty list holds for every record",
-            ));
+            return self.fault(Problem::new(line, "`all` of an empty list holds for every record"));
         }
         if wishes.len() > VALUES_MAX {
             let reason = format!("a field may have {VALUES_MAX} values");
@@ -143,8 +140,7 @@ impl Compiler<'_> {
             None => {
                 let names = self.environment.names();
                 let problem = Problem::new(line, format!("there is no list `%{name}%`"));
-                self.problems
-                    .push(problem.nearest(name, names.iter().map(String::as_str)));
+                self.problems.push(problem.nearest(name, names.iter().map(String::as_str)));
             }
         }
     }
@@ -155,8 +151,6 @@ fn placeholder(text: &str) -> Option<(&str, &str, &str)> {
     let (before, tail) = text.split_once('%')?;
     let (name, after) = tail.split_once('%')?;
     let is_name = !name.is_empty()
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
     is_name.then_some((before, name, after))
 }

@@ -26,14 +26,8 @@ const METADATA: [&str; 18] = [
 ];
 
 pub(crate) const LOGSOURCE: [&str; 4] = ["category", "product", "service", "definition"];
-pub(crate) const CORRELATION: [&str; 6] = [
-    "type",
-    "rules",
-    "group-by",
-    "timespan",
-    "condition",
-    "aliases",
-];
+pub(crate) const CORRELATION: [&str; 6] =
+    ["type", "rules", "group-by", "timespan", "condition", "aliases"];
 pub(crate) const CORRELATION_TYPES: [&str; 8] = [
     "event_count",
     "value_count",
@@ -46,21 +40,9 @@ pub(crate) const CORRELATION_TYPES: [&str; 8] = [
 ];
 pub(crate) const THRESHOLD: [&str; 7] = ["field", "gt", "gte", "lt", "lte", "eq", "neq"];
 pub(crate) const LEVELS: [&str; 5] = ["informational", "low", "medium", "high", "critical"];
-pub(crate) const STATUSES: [&str; 5] = [
-    "stable",
-    "test",
-    "experimental",
-    "deprecated",
-    "unsupported",
-];
-const RELATIONS: [&str; 6] = [
-    "correlation",
-    "derived",
-    "obsolete",
-    "merged",
-    "renamed",
-    "similar",
-];
+pub(crate) const STATUSES: [&str; 5] =
+    ["stable", "test", "experimental", "deprecated", "unsupported"];
+const RELATIONS: [&str; 6] = ["correlation", "derived", "obsolete", "merged", "renamed", "similar"];
 
 /// What a document is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,11 +108,7 @@ pub(crate) fn known(
 ) {
     for entry in entries {
         if !allowed.contains(&entry.key.as_str()) {
-            let place = if within.is_empty() {
-                String::new()
-            } else {
-                format!(" in `{within}`")
-            };
+            let place = if within.is_empty() { String::new() } else { format!(" in `{within}`") };
             let reason = format!("unknown key `{}`{place}", entry.key);
             let problem = Problem::new(entry.line, reason);
             problems.push(problem.nearest(&entry.key, allowed.iter().copied()));
@@ -150,11 +128,7 @@ pub(crate) fn one_of<'n>(
         return Some(text);
     }
     let reason = if text.is_empty() {
-        format!(
-            "`{key}` must be one of {}, not {}",
-            allowed.join(", "),
-            node.sort_name()
-        )
+        format!("`{key}` must be one of {}, not {}", allowed.join(", "), node.sort_name())
     } else {
         format!("unknown {key} `{text}`")
     };
@@ -179,15 +153,7 @@ pub(crate) fn texts(node: &Node, key: &str, problems: &mut Vec<Problem>) -> Vec<
 
 /// The values of Sigma's own words about a rule.
 fn metadata(root: &Node, problems: &mut Vec<Problem>) {
-    for key in [
-        "title",
-        "id",
-        "name",
-        "description",
-        "author",
-        "license",
-        "taxonomy",
-    ] {
+    for key in ["title", "id", "name", "description", "author", "license", "taxonomy"] {
         if let Some(node) = root.get(key)
             && node.text().is_none_or(|text| text.trim().is_empty())
         {
@@ -238,10 +204,7 @@ fn version(node: &Node, problems: &mut Vec<Problem>) {
 fn related(node: &Node, problems: &mut Vec<Problem>) {
     for element in node.elements() {
         let Some(entries) = element.map() else {
-            problems.push(Problem::new(
-                element.line,
-                "`related` is a list of `{id, type}`",
-            ));
+            problems.push(Problem::new(element.line, "`related` is a list of `{id, type}`"));
             continue;
         };
         known(entries, &["id", "type"], "related", problems);

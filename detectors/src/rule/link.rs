@@ -100,20 +100,14 @@ impl<'d> Linker<'d> {
     /// Drafts with windows, members before the correlations that name them.
     fn order(&mut self) -> Vec<usize> {
         let waits_for = |linker: &Self, at: usize| -> usize {
-            let members = linker
-                .members
-                .get(at)
-                .map(Vec::as_slice)
-                .unwrap_or_default();
+            let members = linker.members.get(at).map(Vec::as_slice).unwrap_or_default();
             let named = members.iter().flatten();
             named.filter(|m| linker.correlation(**m).is_some()).count()
         };
         let mut order: Vec<usize> = (0..self.drafts.len())
             .filter(|at| self.correlation(*at).is_none() && self.has_window(*at))
             .collect();
-        let mut open: Vec<usize> = (0..self.drafts.len())
-            .map(|at| waits_for(self, at))
-            .collect();
+        let mut open: Vec<usize> = (0..self.drafts.len()).map(|at| waits_for(self, at)).collect();
         let mut ready: Vec<usize> = (0..self.drafts.len())
             .filter(|at| self.correlation(*at).is_some() && open.get(*at) == Some(&0))
             .rev()
@@ -223,33 +217,18 @@ impl<'d> Linker<'d> {
                 let tap = self.own_tap(*at, place);
                 detection.taps.extend(tap);
             }
-            let special = self
-                .drafts
-                .get(*at)
-                .is_some_and(|d| d.extension.special.is_some());
+            let special = self.drafts.get(*at).is_some_and(|d| d.extension.special.is_some());
             if !special {
                 detection.taps.extend(self.taps(*at));
             }
             feed(source, &detection.taps, &mut hashers);
         }
         for (place, at) in order.iter().enumerate() {
-            let tag = hashers
-                .get(place)
-                .map(SipHasher13::finish)
-                .unwrap_or_default();
-            let own_detection = self
-                .drafts
-                .get(*at)
-                .is_some_and(|d| matches!(d.body, Body::Detection { .. }));
-            let special = self
-                .drafts
-                .get(*at)
-                .is_some_and(|d| d.extension.special.is_some());
-            let taps = if own_detection && !special {
-                Vec::new()
-            } else {
-                self.taps(*at)
-            };
+            let tag = hashers.get(place).map(SipHasher13::finish).unwrap_or_default();
+            let own_detection =
+                self.drafts.get(*at).is_some_and(|d| matches!(d.body, Body::Detection { .. }));
+            let special = self.drafts.get(*at).is_some_and(|d| d.extension.special.is_some());
+            let taps = if own_detection && !special { Vec::new() } else { self.taps(*at) };
             feed(tag, &taps, &mut hashers);
             let delay = rules
                 .get(place)
@@ -266,11 +245,7 @@ impl<'d> Linker<'d> {
             }
         }
         let detections: Vec<Detection> = detections.into_iter().map(|(_, d)| d).collect();
-        Some(RuleSet {
-            index: Some(Index::of(&detections)),
-            rules,
-            detections,
-        })
+        Some(RuleSet { index: Some(Index::of(&detections)), rules, detections })
     }
 
     /// A draft's rule, still without taps and tag.
@@ -302,10 +277,8 @@ impl<'d> Linker<'d> {
         };
         if kind.waits() && group_by.is_empty() {
             let line = self.correlation(at).map_or(draft.line, |c| c.line);
-            let problem = Problem::new(
-                line,
-                "a condition that a late record can undo needs a group-by",
-            );
+            let problem =
+                Problem::new(line, "a condition that a late record can undo needs a group-by");
             self.fault(at, problem);
         }
         let marks = self.marks(at, draft, &kind, timespan_secs);
@@ -363,11 +336,7 @@ impl<'d> Linker<'d> {
     }
 
     fn marks(&mut self, at: usize, draft: &Draft, kind: &Kind, timespan_secs: i64) -> Vec<Mark> {
-        let unit = if matches!(kind, Kind::Sum(_)) {
-            SUM_UNIT
-        } else {
-            1
-        };
+        let unit = if matches!(kind, Kind::Sum(_)) { SUM_UNIT } else { 1 };
         let counts =
             matches!(kind, Kind::Count(t) | Kind::Distinct(t) | Kind::Sum(t) if t.is_monotone());
         let mut marks = Vec::new();
@@ -414,9 +383,6 @@ impl<'d> Linker<'d> {
 /// The group-by of a single-record rule, and lines.
 pub(super) fn single_group_by(draft: &Draft) -> Vec<(String, usize)> {
     draft.extension.group_by.clone().unwrap_or_else(|| {
-        SINGLE_GROUP_BY
-            .iter()
-            .map(|field| ((*field).to_owned(), draft.line))
-            .collect()
+        SINGLE_GROUP_BY.iter().map(|field| ((*field).to_owned(), draft.line)).collect()
     })
 }

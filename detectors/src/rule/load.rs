@@ -241,10 +241,7 @@ fn detection(
             problems.push(problem.fix("or say `floodmark: {all_services: true}`"));
         }
     }
-    Some(Body::Detection {
-        condition,
-        source: source?,
-    })
+    Some(Body::Detection { condition, source: source? })
 }
 
 fn filter(
@@ -265,23 +262,13 @@ fn filter(
             problems.push(problem.fix("a list of rules, or `any`"));
             return None;
         }
-        Some(rules)
-            if rules
-                .text()
-                .is_some_and(|text| text.eq_ignore_ascii_case("any")) =>
-        {
-            None
-        }
+        Some(rules) if rules.text().is_some_and(|text| text.eq_ignore_ascii_case("any")) => None,
         Some(rules) => Some(keys::texts(rules, "rules", problems)),
     };
     if rules.as_ref().is_some_and(Vec::is_empty) {
         problems.push(Problem::new(node.line, "`rules` names no rule"));
     }
-    Some(Body::Filter {
-        condition,
-        source: source?,
-        rules,
-    })
+    Some(Body::Filter { condition, source: source?, rules })
 }
 
 /// Whether brackets are array selectors: from version 3 of the specification on.
@@ -313,11 +300,9 @@ fn log_source(root: &Yaml, problems: &mut Vec<Problem>) -> Option<LogSource> {
     };
     let before = problems.len();
     keys::known(entries, &keys::LOGSOURCE, "logsource", problems);
-    for (key, known) in [
-        ("product", Some("aws")),
-        ("service", Some("cloudtrail")),
-        ("category", None),
-    ] {
+    for (key, known) in
+        [("product", Some("aws")), ("service", Some("cloudtrail")), ("category", None)]
+    {
         let Some(node) = entry.value.get(key) else {
             continue;
         };
@@ -328,10 +313,7 @@ fn log_source(root: &Yaml, problems: &mut Vec<Problem>) -> Option<LogSource> {
         }
     }
     let text = |key| entry.value.get(key).and_then(Yaml::text).map(str::to_owned);
-    let source = LogSource {
-        product: text("product"),
-        service: text("service"),
-    };
+    let source = LogSource { product: text("product"), service: text("service") };
     if source == LogSource::default() && problems.len() == before {
         problems.push(Problem::new(entry.line, "`logsource` names no source").fix(fix));
     }
@@ -341,16 +323,10 @@ fn log_source(root: &Yaml, problems: &mut Vec<Problem>) -> Option<LogSource> {
 /// What `rsigma-parser` thinks of the document: that others can load it too.
 fn second_opinion(document: &Document, page: &Page) -> Option<Problem> {
     let lines = document.text.lines().skip(page.line.saturating_sub(1));
-    let count = page
-        .end
-        .map_or(usize::MAX, |end| end.saturating_sub(page.line));
+    let count = page.end.map_or(usize::MAX, |end| end.saturating_sub(page.line));
     let text: String = lines.take(count).flat_map(|line| [line, "\n"]).collect();
-    let refused = |reason: String| {
-        Some(Problem::new(
-            page.root.line,
-            format!("no Sigma document: {reason}"),
-        ))
-    };
+    let refused =
+        |reason: String| Some(Problem::new(page.root.line, format!("no Sigma document: {reason}")));
     match rsigma_parser::parse_sigma_yaml(&text) {
         Err(error) => refused(error.to_string()),
         Ok(collection) => match collection.errors.first() {

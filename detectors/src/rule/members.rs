@@ -13,13 +13,8 @@ const ALTERNATIVES_MAX: usize = 256;
 pub(crate) fn members(correlation: &Correlation) -> Result<Members, Problem> {
     let all: Vec<u8> = (0_u8..).take(correlation.rules.len()).collect();
     let members = match &correlation.condition {
-        Condition::All => combine(
-            all.iter().map(|bit| Members::One(*bit)).collect(),
-            Members::And,
-        ),
-        Condition::Numbers {
-            threshold, line, ..
-        } => match threshold.gte {
+        Condition::All => combine(all.iter().map(|bit| Members::One(*bit)).collect(), Members::And),
+        Condition::Numbers { threshold, line, .. } => match threshold.gte {
             Some(n) if threshold.is_monotone() => at_least(&all, n, *line)?,
             _ => {
                 let reason = "a temporal rule takes `gte`, a text, or nothing as its condition";
@@ -29,11 +24,8 @@ pub(crate) fn members(correlation: &Correlation) -> Result<Members, Problem> {
         Condition::Expression(expression, line) => {
             let mut used = 0;
             let members = resolve(expression, correlation, *line, &mut used)?;
-            let unused = correlation
-                .rules
-                .iter()
-                .enumerate()
-                .find(|(bit, _)| used & (1_u64 << bit) == 0);
+            let unused =
+                correlation.rules.iter().enumerate().find(|(bit, _)| used & (1_u64 << bit) == 0);
             if let Some((_, (rule, line))) = unused {
                 let reason = format!("rule `{rule}` is in `rules` but not in the condition");
                 return Err(Problem::new(*line, reason));
@@ -101,27 +93,20 @@ fn resolve(
             }
         },
         ConditionExpr::And(parts) => {
-            let parts: Result<_, _> = parts
-                .iter()
-                .map(|part| resolve(part, correlation, line, used))
-                .collect();
+            let parts: Result<_, _> =
+                parts.iter().map(|part| resolve(part, correlation, line, used)).collect();
             Ok(combine(parts?, Members::And))
         }
         ConditionExpr::Or(parts) => {
-            let parts: Result<_, _> = parts
-                .iter()
-                .map(|part| resolve(part, correlation, line, used))
-                .collect();
+            let parts: Result<_, _> =
+                parts.iter().map(|part| resolve(part, correlation, line, used)).collect();
             Ok(combine(parts?, Members::Or))
         }
         ConditionExpr::Not(part) => {
             let part = resolve(part, correlation, line, used)?;
             Ok(Members::Not(Box::new(part)))
         }
-        ConditionExpr::Selector {
-            quantifier,
-            pattern,
-        } => {
+        ConditionExpr::Selector { quantifier, pattern } => {
             let bits: Vec<usize> = names()
                 .enumerate()
                 .filter(|(_, name)| match pattern {
@@ -153,11 +138,7 @@ fn resolve(
 }
 
 fn combine(mut parts: Vec<Members>, many: fn(Vec<Members>) -> Members) -> Members {
-    if parts.len() == 1 {
-        parts.remove(0)
-    } else {
-        many(parts)
-    }
+    if parts.len() == 1 { parts.remove(0) } else { many(parts) }
 }
 
 /// Whether the condition holds when the members with these bits are there.

@@ -320,11 +320,7 @@ impl RuleSet {
     /// lead only to later rules.
     #[must_use]
     pub fn of(rules: Vec<Rule>, detections: Vec<Detection>) -> RuleSet {
-        RuleSet {
-            index: Some(index::Index::of(&detections)),
-            rules,
-            detections,
-        }
+        RuleSet { index: Some(index::Index::of(&detections)), rules, detections }
     }
 
     /// Visits each detection that matches, in order.

@@ -16,10 +16,7 @@ pub(crate) fn names(drafts: &[Draft], faults: &mut Vec<Fault>) -> Names {
         let mut told = false;
         for (what, name) in [("id", &draft.id), ("name", &draft.name)] {
             let Some(name) = name else { continue };
-            match names
-                .get(name.as_str())
-                .and_then(|first| drafts.get(*first))
-            {
+            match names.get(name.as_str()).and_then(|first| drafts.get(*first)) {
                 Some(first) if !std::ptr::eq(first, draft) => {
                     let reason = format!(
                         "{what} `{name}` is taken by the rule at {}:{}",

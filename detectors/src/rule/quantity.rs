@@ -33,10 +33,7 @@ pub(crate) fn span(
             Ok(seconds) if seconds <= secs_max => return Some(seconds),
             _ => Problem::new(
                 node.line,
-                format!(
-                    "`{key}` may be {}d at most, got `{text}`",
-                    secs_max / 86_400
-                ),
+                format!("`{key}` may be {}d at most, got `{text}`", secs_max / 86_400),
             ),
         },
     };
@@ -51,9 +48,7 @@ pub(crate) fn whole(node: &Node, key: &str, problems: &mut Vec<Problem>) -> Opti
         .filter(|scalar| scalar.sort == Sort::Number)
         .and_then(|scalar| scalar.text.parse().ok());
     if number.is_none() {
-        let got = node
-            .text()
-            .map_or(node.sort_name().to_owned(), |text| format!("`{text}`"));
+        let got = node.text().map_or(node.sort_name().to_owned(), |text| format!("`{text}`"));
         let reason = format!("`{key}` must be a whole number, zero or more, not {got}");
         problems.push(Problem::new(node.line, reason));
     }
@@ -62,26 +57,17 @@ pub(crate) fn whole(node: &Node, key: &str, problems: &mut Vec<Problem>) -> Opti
 
 /// A decimal number of at most three places, in thousandths.
 pub(crate) fn thousandths(node: &Node, key: &str, problems: &mut Vec<Problem>) -> Option<u64> {
-    let number = node
-        .scalar()
-        .filter(|scalar| scalar.sort == Sort::Number)
-        .and_then(|scalar| {
-            let (whole, places) = scalar.text.split_once('.').unwrap_or((&scalar.text, "0"));
-            let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-            if places.is_empty() || places.len() > 3 || !digits(places) || !digits(whole) {
-                return None;
-            }
-            let places: u64 = format!("{places:0<3}").parse().ok()?;
-            whole
-                .parse::<u64>()
-                .ok()?
-                .checked_mul(1_000)?
-                .checked_add(places)
-        });
+    let number = node.scalar().filter(|scalar| scalar.sort == Sort::Number).and_then(|scalar| {
+        let (whole, places) = scalar.text.split_once('.').unwrap_or((&scalar.text, "0"));
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        if places.is_empty() || places.len() > 3 || !digits(places) || !digits(whole) {
+            return None;
+        }
+        let places: u64 = format!("{places:0<3}").parse().ok()?;
+        whole.parse::<u64>().ok()?.checked_mul(1_000)?.checked_add(places)
+    });
     if number.is_none() {
-        let got = node
-            .text()
-            .map_or(node.sort_name().to_owned(), |text| format!("`{text}`"));
+        let got = node.text().map_or(node.sort_name().to_owned(), |text| format!("`{text}`"));
         let reason = format!("`{key}` must be a number such as 10 or 2.5, not {got}");
         problems.push(Problem::new(node.line, reason));
     }

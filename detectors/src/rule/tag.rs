@@ -29,9 +29,7 @@ pub(crate) fn identity(rule: &Rule) -> SipHasher13 {
         number(slot_secs);
     }
     text(&mut hasher, &rule.card.id);
-    rule.differ
-        .iter()
-        .for_each(|path| text(&mut hasher, path.as_str()));
+    rule.differ.iter().for_each(|path| text(&mut hasher, path.as_str()));
     hasher
 }
 

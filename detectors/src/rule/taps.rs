@@ -45,12 +45,9 @@ impl Linker<'_> {
                 .collect();
             self.check_contained(parent, at, &group_by);
             let value: Vec<(String, usize)> = match &correlation.condition {
-                Condition::Numbers {
-                    field: Some(field), ..
-                } => self
-                    .field(parent, correlation, &members, at, field)
-                    .into_iter()
-                    .collect(),
+                Condition::Numbers { field: Some(field), .. } => {
+                    self.field(parent, correlation, &members, at, field).into_iter().collect()
+                }
                 _ => Vec::new(),
             };
             let temporal = matches!(correlation.sort, Sort::Temporal | Sort::TemporalOrdered);
@@ -76,10 +73,7 @@ impl Linker<'_> {
         let Some(alias) = correlation.aliases.iter().find(|alias| alias.name == *name) else {
             return Some((name.clone(), *line));
         };
-        let found = alias
-            .fields
-            .iter()
-            .find(|(rule, ..)| self.names.get(rule) == Some(&member));
+        let found = alias.fields.iter().find(|(rule, ..)| self.names.get(rule) == Some(&member));
         if let Some((_, field, line)) = found {
             return Some((field.clone(), *line));
         }
@@ -106,10 +100,7 @@ impl Linker<'_> {
             .iter()
             .map(|(field, _)| field.as_str())
             .chain(match &correlation.condition {
-                Condition::Numbers {
-                    field: Some((field, _)),
-                    ..
-                } => Some(field.as_str()),
+                Condition::Numbers { field: Some((field, _)), .. } => Some(field.as_str()),
                 _ => None,
             })
             .collect();

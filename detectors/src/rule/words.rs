@@ -11,18 +11,12 @@ pub(crate) fn mark(draft: &Draft, kind: &Kind, timespan_secs: i64) -> String {
         _ => None,
     };
     let field = match correlation.map(|correlation| &correlation.condition) {
-        Some(Condition::Numbers {
-            field: Some((field, _)),
-            ..
-        }) => field.as_str(),
+        Some(Condition::Numbers { field: Some((field, _)), .. }) => field.as_str(),
         _ => "",
     };
     let rules = |between: &str| {
         let rules = correlation.map(|correlation| correlation.rules.as_slice());
-        let names = rules
-            .unwrap_or_default()
-            .iter()
-            .map(|(name, _)| name.as_str());
+        let names = rules.unwrap_or_default().iter().map(|(name, _)| name.as_str());
         names.collect::<Vec<_>>().join(between)
     };
     let fields = |fields: &[(String, usize)]| {
@@ -37,14 +31,12 @@ pub(crate) fn mark(draft: &Draft, kind: &Kind, timespan_secs: i64) -> String {
         Kind::Count(threshold) => {
             format!("{} events in {timespan_secs} s", numbers(threshold, 1))
         }
-        Kind::Distinct(threshold) => format!(
-            "{} different values of {field} in {timespan_secs} s",
-            numbers(threshold, 1)
-        ),
-        Kind::Sum(threshold) => format!(
-            "{field} adding up to {} in {timespan_secs} s",
-            numbers(threshold, SUM_UNIT)
-        ),
+        Kind::Distinct(threshold) => {
+            format!("{} different values of {field} in {timespan_secs} s", numbers(threshold, 1))
+        }
+        Kind::Sum(threshold) => {
+            format!("{field} adding up to {} in {timespan_secs} s", numbers(threshold, SUM_UNIT))
+        }
         Kind::Temporal(_) => match correlation.map(|correlation| &correlation.condition) {
             Some(Condition::Expression(expression, _)) => {
                 format!("{expression} in {timespan_secs} s")
@@ -61,12 +53,7 @@ pub(crate) fn mark(draft: &Draft, kind: &Kind, timespan_secs: i64) -> String {
             fields(special.map(|s| s.value.as_slice()).unwrap_or_default()),
             fields(special.map(|s| s.group_by.as_slice()).unwrap_or_default())
         ),
-        Kind::Surge {
-            bucket_secs,
-            factor_milli,
-            floor,
-            ..
-        } => format!(
+        Kind::Surge { bucket_secs, factor_milli, floor, .. } => format!(
             "at least {floor} events in {bucket_secs} s and {}.{:03} times the mean before",
             factor_milli / 1_000,
             factor_milli % 1_000

@@ -178,7 +178,10 @@ fn produce(
     producer.flush(Duration::from_secs(10)).context("the last records did not reach the topic")
 }
 
-fn send(producer: &BaseProducer<DefaultProducerContext>, delivered: &Delivered) -> anyhow::Result<()> {
+fn send(
+    producer: &BaseProducer<DefaultProducerContext>,
+    delivered: &Delivered,
+) -> anyhow::Result<()> {
     let partition = delivered.partition_hint % u64::from(PARTITIONS.unsigned_abs());
     let mut record = BaseRecord::<(), [u8]>::to(TOPIC)
         .payload(&delivered.record)
@@ -277,7 +280,11 @@ impl<'b> Show<'b> {
     /// Prints how it went; whether all went well.
     fn summary(&self, made: u64, read: u64, elapsed: Duration) -> bool {
         let seconds = elapsed.as_secs_f64();
-        #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        #[allow(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss
+        )]
         let (rate, mean) =
             ((read as f64 / seconds) as u64, self.bytes as f64 / self.counts.records.max(1) as f64);
         println!("\n{:<8} {:>8} {:>7}  {:<13} principal", "rule", "planted", "found", "account");
@@ -332,10 +339,12 @@ fn is_of(planted: &Planted, alert: &Alert) -> bool {
     alert.rule.code.as_deref() == Some(planted.code)
         && alert.first <= planted.last
         && planted.first <= alert.last
-        && alert.rule.group_by.iter().zip(alert.key.iter()).all(|(field, value)| match field.as_str() {
-            "floodmark.account" => **value == *planted.account,
-            "floodmark.principal" => **value == *planted.principal,
-            _ => true,
+        && alert.rule.group_by.iter().zip(alert.key.iter()).all(|(field, value)| {
+            match field.as_str() {
+                "floodmark.account" => **value == *planted.account,
+                "floodmark.principal" => **value == *planted.principal,
+                _ => true,
+            }
         })
 }
 

@@ -92,7 +92,8 @@ impl PlanArgs {
 }
 
 fn parse_time(text: &str) -> Result<EventTime, String> {
-    EventTime::parse(text).ok_or_else(|| format!("`{text}` is no time such as 2026-11-25T09:00:00Z"))
+    EventTime::parse(text)
+        .ok_or_else(|| format!("`{text}` is no time such as 2026-11-25T09:00:00Z"))
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<bool> {

@@ -111,22 +111,19 @@ fn refuse(faults: &[Fault]) -> anyhow::Error {
 
 /// Reads the rule files (`.yml`, `.yaml`) that `paths` name, folders whole, by name; those that end
 /// in `ending`, or those that do not.
-fn read_documents(
-    paths: &[PathBuf],
-    ending: &str,
-    wanted: bool,
-) -> anyhow::Result<Vec<Document>> {
+fn read_documents(paths: &[PathBuf], ending: &str, wanted: bool) -> anyhow::Result<Vec<Document>> {
     let mut documents = Vec::new();
     let mut ahead: Vec<PathBuf> = paths.iter().rev().cloned().collect();
     while let Some(path) = ahead.pop() {
         if path.is_dir() {
             let mut inside = std::fs::read_dir(&path)
-                .and_then(|entries| entries.map(|e| e.map(|e| e.path())).collect::<Result<Vec<_>, _>>())
+                .and_then(|entries| {
+                    entries.map(|e| e.map(|e| e.path())).collect::<Result<Vec<_>, _>>()
+                })
                 .with_context(|| format!("cannot read the folder {}", path.display()))?;
             inside.sort_unstable_by(|a, b| b.cmp(a));
-            inside.retain(|p| {
-                p.is_dir() || p.extension().is_some_and(|e| e == "yml" || e == "yaml")
-            });
+            inside
+                .retain(|p| p.is_dir() || p.extension().is_some_and(|e| e == "yml" || e == "yaml"));
             ahead.extend(inside);
         } else if path.to_string_lossy().ends_with(ending) == wanted {
             let text = std::fs::read_to_string(&path)

@@ -163,14 +163,15 @@ pub(super) fn workers() -> usize {
 }
 
 fn create(path: &PathBuf) -> anyhow::Result<std::io::BufWriter<std::fs::File>> {
-    let file = std::fs::File::create(path)
-        .with_context(|| format!("cannot write {}", path.display()))?;
+    let file =
+        std::fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(std::io::BufWriter::new(file))
 }
 
 fn progress_bar(quiet: bool) -> ProgressBar {
     let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
-    let style = ProgressStyle::with_template("{msg} {wide_bar} {human_pos}/{human_len} {per_sec} {eta}");
+    let style =
+        ProgressStyle::with_template("{msg} {wide_bar} {human_pos}/{human_len} {per_sec} {eta}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
@@ -272,7 +273,11 @@ impl Tally {
     fn table(&self, summary: &Summary, files: usize, elapsed: Duration) -> String {
         let seconds = elapsed.as_secs_f64().max(1e-9);
         let records = self.counts.records;
-        #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        #[allow(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss
+        )]
         let rate = (records as f64 / seconds) as u64;
         let mut text = format!(
             "{} records of {files} inputs in {seconds:.1} s ({}/s)",
@@ -305,7 +310,8 @@ impl Tally {
         if by_rule.is_empty() {
             return text + "no burst\n";
         }
-        text += &format!("\n{:<10} {:>7} {:>9} {:>8}  title\n", "rule", "bursts", "events", "largest");
+        text +=
+            &format!("\n{:<10} {:>7} {:>9} {:>8}  title\n", "rule", "bursts", "events", "largest");
         for ((code, title), (bursts, events, largest)) in by_rule {
             text += &format!("{code:<10} {bursts:>7} {events:>9} {largest:>8}  {title}\n");
         }

@@ -33,18 +33,9 @@ const OURS: [(&str, &str); 7] = [
     ("bootstrap.servers", "use brokers"),
     ("metadata.broker.list", "use brokers"),
     ("group.id", "use group"),
-    (
-        "enable.auto.commit",
-        "positions are committed once the ledger has them",
-    ),
-    (
-        "enable.auto.offset.store",
-        "positions are committed once the ledger has them",
-    ),
-    (
-        "enable.partition.eof",
-        "it is how the end of a partition is known",
-    ),
+    ("enable.auto.commit", "positions are committed once the ledger has them"),
+    ("enable.auto.offset.store", "positions are committed once the ledger has them"),
+    ("enable.partition.eof", "it is how the end of a partition is known"),
     ("client.id", "it is floodmark"),
 ];
 
@@ -57,9 +48,7 @@ pub(super) fn read(section: &mut Section<'_, '_>, report: &mut Report<'_>) -> Op
         section.missing("brokers", "write brokers = [\"host:9092\"]", report);
     }
     for broker in brokers.iter().flatten() {
-        let port = broker
-            .rsplit_once(':')
-            .map(|(host, port)| (host, port.parse::<u16>()));
+        let port = broker.rsplit_once(':').map(|(host, port)| (host, port.parse::<u16>()));
         if !matches!(port, Some((host, Ok(1..))) if !host.is_empty()) {
             let at = section.get("brokers").map_or(0, |value| value.span().start);
             let path = section.path("brokers");
@@ -72,20 +61,11 @@ pub(super) fn read(section: &mut Section<'_, '_>, report: &mut Report<'_>) -> Op
             );
         }
     }
-    let topics = match (
-        section.texts("topics", report),
-        section.text("topic", report),
-    ) {
+    let topics = match (section.texts("topics", report), section.text("topic", report)) {
         (Some(_), Some(_)) => {
             let path = section.path("topic");
             let at = section.get("topic").map_or(0, |value| value.span().start);
-            report.note(
-                &path,
-                at,
-                String::new(),
-                "stands beside topics",
-                "keep one of the two",
-            );
+            report.note(&path, at, String::new(), "stands beside topics", "keep one of the two");
             None
         }
         (Some(topics), None) if topics.is_empty() => {
@@ -101,10 +81,7 @@ pub(super) fn read(section: &mut Section<'_, '_>, report: &mut Report<'_>) -> Op
             None
         }
     };
-    let group = section
-        .text("group", report)
-        .unwrap_or("floodmark")
-        .to_owned();
+    let group = section.text("group", report).unwrap_or("floodmark").to_owned();
     let mut properties = BTreeMap::new();
     if let Some(table) = section.table("properties", report) {
         for (name, value) in table.entries() {
@@ -113,12 +90,7 @@ pub(super) fn read(section: &mut Section<'_, '_>, report: &mut Report<'_>) -> Op
             }
         }
     }
-    Some(Kafka {
-        brokers: brokers?,
-        topics: topics?,
-        group,
-        properties,
-    })
+    Some(Kafka { brokers: brokers?, topics: topics?, group, properties })
 }
 
 fn property(
@@ -128,13 +100,7 @@ fn property(
     report: &mut Report<'_>,
 ) -> Option<Property> {
     if let Some((_, instead)) = OURS.iter().find(|(ours, _)| *ours == name) {
-        report.note(
-            path,
-            value.span().start,
-            String::new(),
-            "is not yours to set",
-            instead,
-        );
+        report.note(path, value.span().start, String::new(), "is not yours to set", instead);
         return None;
     }
     let found = value.get_ref();
@@ -145,13 +111,7 @@ fn property(
         // The value is a secret: it is not shown.
         let fix = "write { env = \"NAME\" } or { file = \"/path\" }";
         let at = value.span().start;
-        report.note(
-            path,
-            at,
-            String::new(),
-            "is a secret and must not stand here",
-            fix,
-        );
+        report.note(path, at, String::new(), "is a secret and must not stand here", fix);
         return None;
     }
     let plain = found
@@ -161,12 +121,7 @@ fn property(
         .or_else(|| found.as_bool().map(|flag| flag.to_string()));
     if plain.is_none() {
         let fix = "names with dots want quotes: \"fetch.min.bytes\" = 1";
-        report.wrong(
-            path,
-            value.span(),
-            "must be a text, a whole number, true or false",
-            fix,
-        );
+        report.wrong(path, value.span(), "must be a text, a whole number, true or false", fix);
     }
     plain.map(Property::Plain)
 }
@@ -184,12 +139,7 @@ fn secret(path: &str, value: Placed<'_, '_>, report: &mut Report<'_>) -> Option<
         _ if report.faults.len() > before => None,
         _ => {
             let fix = "names with dots want quotes: \"fetch.min.bytes\" = 1";
-            report.wrong(
-                path,
-                value.span(),
-                "must be { env = \"..\" } or { file = \"..\" }",
-                fix,
-            );
+            report.wrong(path, value.span(), "must be { env = \"..\" } or { file = \"..\" }", fix);
             None
         }
     }

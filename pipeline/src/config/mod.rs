@@ -24,5 +24,6 @@ pub use settings::{Engine, Rules, Settings, Sink, SinkKind, Source, SourceKind};
 /// # Errors
 /// What it should look like.
 pub fn parse_duration(text: &str) -> Result<i64, String> {
-    reader::duration_secs(text).ok_or_else(|| format!("`{text}` is no duration such as 15m, 90s or 1h30m"))
+    reader::duration_secs(text)
+        .ok_or_else(|| format!("`{text}` is no duration such as 15m, 90s or 1h30m"))
 }

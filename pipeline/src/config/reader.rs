@@ -64,12 +64,7 @@ pub(super) struct Section<'t, 'i> {
 
 impl<'t, 'i> Section<'t, 'i> {
     pub(super) fn new(table: &'t DeTable<'i>, path: &str, at: usize) -> Section<'t, 'i> {
-        Section {
-            table,
-            path: path.to_owned(),
-            at,
-            known: BTreeSet::new(),
-        }
+        Section { table, path: path.to_owned(), at, known: BTreeSet::new() }
     }
 
     pub(super) fn at(&self) -> usize {
@@ -94,12 +89,7 @@ impl<'t, 'i> Section<'t, 'i> {
         let text = value.get_ref().as_str().filter(|text| !text.is_empty());
         if text.is_none() {
             let fix = format!("write {key} = \"..\"");
-            report.wrong(
-                &self.path(key),
-                value.span(),
-                "must be a text that is not empty",
-                &fix,
-            );
+            report.wrong(&self.path(key), value.span(), "must be a text that is not empty", &fix);
         }
         text
     }
@@ -108,12 +98,7 @@ impl<'t, 'i> Section<'t, 'i> {
         let value = self.get(key)?;
         let flag = value.get_ref().as_bool();
         if flag.is_none() {
-            report.wrong(
-                &self.path(key),
-                value.span(),
-                "must be true or false",
-                "without quotes",
-            );
+            report.wrong(&self.path(key), value.span(), "must be true or false", "without quotes");
         }
         flag
     }
@@ -128,11 +113,8 @@ impl<'t, 'i> Section<'t, 'i> {
         let number = integer(value.get_ref()).and_then(|number| u64::try_from(number).ok());
         let number = number.filter(|number| range.contains(number));
         if number.is_none() {
-            let reason = format!(
-                "must be a whole number from {} to {}",
-                range.start(),
-                range.end()
-            );
+            let reason =
+                format!("must be a whole number from {} to {}", range.start(), range.end());
             report.wrong(&self.path(key), value.span(), &reason, "without quotes");
         }
         number
@@ -179,12 +161,7 @@ impl<'t, 'i> Section<'t, 'i> {
         let path = self.path(key);
         let table = value.get_ref().as_table();
         if table.is_none() {
-            report.wrong(
-                &path,
-                value.span(),
-                "must be a table",
-                &format!("write [{path}]"),
-            );
+            report.wrong(&path, value.span(), "must be a table", &format!("write [{path}]"));
         }
         Some(Section::new(table?, &path, value.span().start))
     }
@@ -216,9 +193,7 @@ impl<'t, 'i> Section<'t, 'i> {
 
     /// Every entry, whatever its key.
     pub(super) fn entries(&self) -> impl Iterator<Item = (&'t str, Placed<'t, 'i>)> + use<'t, 'i> {
-        self.table
-            .iter()
-            .map(|(key, value)| (key.get_ref().as_ref(), value))
+        self.table.iter().map(|(key, value)| (key.get_ref().as_ref(), value))
     }
 
     /// One of some words.
@@ -235,12 +210,7 @@ impl<'t, 'i> Section<'t, 'i> {
         }
         let known: Vec<&str> = words.iter().map(|(known, _)| *known).collect();
         let reason = format!("must be one of {}", known.join(", "));
-        report.wrong(
-            &self.path(key),
-            value.span(),
-            &reason,
-            &nearest(word, known.into_iter()),
-        );
+        report.wrong(&self.path(key), value.span(), &reason, &nearest(word, known.into_iter()));
         None
     }
 
@@ -262,13 +232,7 @@ impl<'t, 'i> Section<'t, 'i> {
                     fix => fix.to_owned(),
                 };
                 let path = self.path(name);
-                report.note(
-                    &path,
-                    key.span().start,
-                    String::new(),
-                    "is no known key",
-                    &fix,
-                );
+                report.note(&path, key.span().start, String::new(), "is no known key", &fix);
             }
         }
     }
@@ -287,12 +251,7 @@ pub(super) fn texts(
     });
     if all.is_none() {
         let fix = "write [\"..\", \"..\"]";
-        report.wrong(
-            path,
-            value.span(),
-            "must be a list of texts, none of them empty",
-            fix,
-        );
+        report.wrong(path, value.span(), "must be a list of texts, none of them empty", fix);
     }
     all
 }

@@ -50,15 +50,10 @@ impl Secret {
     /// Fetches it; `env` looks a variable up.
     pub fn fetch(&self, env: &dyn Fn(&str) -> Option<String>) -> Result<Hidden, Unfound> {
         match self {
-            Secret::Env(name) => env(name)
-                .map(Hidden)
-                .ok_or_else(|| Unfound::Env(name.clone())),
+            Secret::Env(name) => env(name).map(Hidden).ok_or_else(|| Unfound::Env(name.clone())),
             Secret::File(path) => match std::fs::read_to_string(path) {
                 Ok(text) => Ok(Hidden(text.trim_end_matches(['\r', '\n']).to_owned())),
-                Err(error) => Err(Unfound::File {
-                    path: path.clone(),
-                    error,
-                }),
+                Err(error) => Err(Unfound::File { path: path.clone(), error }),
             },
         }
     }
@@ -74,10 +69,7 @@ mod tests {
     fn secrets_are_fetched_and_not_printed() {
         let env = |name: &str| (name == "SET").then(|| "hunter2".to_owned());
         let hidden = Secret::Env("SET".into()).fetch(&env).unwrap();
-        assert_eq!(
-            (hidden.reveal(), format!("{hidden:?}")),
-            ("hunter2", "Hidden".into())
-        );
+        assert_eq!((hidden.reveal(), format!("{hidden:?}")), ("hunter2", "Hidden".into()));
         let unset = Secret::Env("UNSET".into()).fetch(&env).unwrap_err();
         assert_eq!(unset.to_string(), "environment variable UNSET is not set");
         let folder = tempfile::tempdir().unwrap();

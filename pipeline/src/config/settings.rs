@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use floodmark_detectors::engine::WINDOWS_MAX;
 use floodmark_detectors::rule::Environment;
 use toml::de::DeTable;
 
@@ -82,20 +83,13 @@ pub struct Engine {
     pub lateness_secs: i64,
     /// Worker threads; `None` for as many as the machine has cores.
     pub workers: Option<NonZeroUsize>,
-    /// Samples of a burst that are counted exactly.
-    pub samples_max: usize,
-    /// Windows held at once.
+    /// Most windows of one rule.
     pub windows_max: usize,
 }
 
 impl Default for Engine {
     fn default() -> Engine {
-        Engine {
-            lateness_secs: 900,
-            workers: None,
-            samples_max: 4_096,
-            windows_max: 4_000_000,
-        }
+        Engine { lateness_secs: 900, workers: None, windows_max: WINDOWS_MAX }
     }
 }
 
@@ -110,10 +104,7 @@ pub struct Rules {
 
 impl Default for Rules {
     fn default() -> Rules {
-        Rules {
-            paths: Vec::new(),
-            shipped: true,
-        }
+        Rules { paths: Vec::new(), shipped: true }
     }
 }
 
@@ -121,21 +112,15 @@ impl Settings {
     /// Reads a configuration; all its faults at once, by line. Touches nothing else.
     pub fn parse(text: &str) -> Result<Settings, Faults> {
         let (table, errors) = DeTable::parse_recoverable(text);
-        let mut report = Report {
-            text,
-            faults: Vec::new(),
-        };
+        let mut report = Report { text, faults: Vec::new() };
         for error in errors {
             let at = error.span().map_or(0, |span| span.start);
             let reason = format!("is no TOML: {}", error.message().replace('\n', ", "));
             report.note("", at, String::new(), &reason, "");
         }
         // What could not be read as TOML would only give faults that are none.
-        let settings = if report.faults.is_empty() {
-            read(table.get_ref(), &mut report)
-        } else {
-            None
-        };
+        let settings =
+            if report.faults.is_empty() { read(table.get_ref(), &mut report) } else { None };
         report.faults.sort_by_key(|fault| fault.line);
         match settings {
             Some(settings) if report.faults.is_empty() => Ok(settings),
@@ -211,16 +196,9 @@ fn sink(
     names: &mut BTreeSet<String>,
     report: &mut Report<'_>,
 ) -> Option<Sink> {
-    let kind = kind(
-        &mut section,
-        &[("stdout", "stdout"), ("file", "file")],
-        report,
-    )?;
+    let kind = kind(&mut section, &[("stdout", "stdout"), ("file", "file")], report)?;
     let name = name(&mut section, kind, names, report);
-    let words = [
-        ("ndjson", Format::Ndjson),
-        ("text", Format::Text { colour: false }),
-    ];
+    let words = [("ndjson", Format::Ndjson), ("text", Format::Text { colour: false })];
     let format = section.word("format", &words, report).unwrap_or_default();
     let written = if kind == "file" {
         let path = section.text("path", report).map(PathBuf::from);
@@ -232,13 +210,7 @@ fn sink(
         if let (Some(value), None) = (section.get("files_max"), section.get("bytes_max")) {
             let path = section.path("files_max");
             let reason = "counts files put aside, and none are without bytes_max";
-            report.note(
-                &path,
-                value.span().start,
-                String::new(),
-                reason,
-                "add bytes_max",
-            );
+            report.note(&path, value.span().start, String::new(), reason, "add bytes_max");
         }
         path.map(|path| SinkKind::File {
             path,
@@ -251,11 +223,7 @@ fn sink(
         Some(SinkKind::Stdout)
     };
     section.end(report);
-    Some(Sink {
-        name,
-        format,
-        kind: written?,
-    })
+    Some(Sink { name, format, kind: written? })
 }
 
 fn kind<'w>(
@@ -287,17 +255,9 @@ fn name(
         return name;
     };
     if !names.insert(name.to_owned()) {
-        let at = section
-            .get("name")
-            .map_or(section.at(), |value| value.span().start);
+        let at = section.get("name").map_or(section.at(), |value| value.span().start);
         let path = section.path("name");
-        report.note(
-            &path,
-            at,
-            format!("{name:?}"),
-            "names another one already",
-            "choose another",
-        );
+        report.note(&path, at, format!("{name:?}"), "names another one already", "choose another");
     }
     name.to_owned()
 }
@@ -307,13 +267,11 @@ fn engine(mut section: Section<'_, '_>, report: &mut Report<'_>) -> Engine {
     let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     let lateness = section.duration_secs("lateness", 0..=7 * 86_400, report);
     let workers = section.number("workers", 1..=1_024, report);
-    let samples = section.number("samples_max", 64..=1 << 20, report);
     let windows = section.number("windows_max", 1_000..=1 << 32, report);
     section.end(report);
     Engine {
         lateness_secs: lateness.unwrap_or(defaults.lateness_secs),
         workers: workers.and_then(|workers| NonZeroUsize::new(count(workers))),
-        samples_max: samples.map_or(defaults.samples_max, count),
         windows_max: windows.map_or(defaults.windows_max, count),
     }
 }
@@ -326,10 +284,7 @@ fn rules(mut section: Section<'_, '_>, report: &mut Report<'_>) -> Rules {
         section.missing("paths", fix, report);
     }
     section.end(report);
-    Rules {
-        paths: paths.into_iter().map(PathBuf::from).collect(),
-        shipped,
-    }
+    Rules { paths: paths.into_iter().map(PathBuf::from).collect(), shipped }
 }
 
 fn environment_of(section: &Section<'_, '_>, report: &mut Report<'_>) -> Environment {

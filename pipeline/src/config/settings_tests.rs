@@ -45,12 +45,8 @@ fn little_is_needed() {
     assert_eq!(settings.engine, Engine::default());
     assert_eq!(settings.rules, Rules::default());
     let two = "[[source]]\ntype = \"file\"\npaths = \"a\"\n[[source]]\ntype = \"file\"\npaths = [\"b\"]\n";
-    let names: Vec<String> = Settings::parse(two)
-        .unwrap()
-        .sources
-        .into_iter()
-        .map(|s| s.name)
-        .collect();
+    let names: Vec<String> =
+        Settings::parse(two).unwrap().sources.into_iter().map(|s| s.name).collect();
     assert_eq!(names, ["file", "file-2"]);
 }
 
@@ -85,8 +81,7 @@ files_max = 3
 [engine]
 lateness = "15"
 workers = 0
-samples_max = "many"
-windows_max = -1
+windows_max = "many"
 laetness = "1m"
 [rules]
 shipped = "yes"
@@ -112,12 +107,11 @@ line 25: sink[0].format: must be one of ndjson, text, got "json" (did you mean n
 line 26: sink[0].files_max: counts files put aside, and none are without bytes_max (add bytes_max)
 line 28: engine.lateness: must be a duration from 0s to 7d, got "15" (write a number and s, m, h or d, as in "15m" or "1h30m")
 line 29: engine.workers: must be a whole number from 1 to 1024, got 0 (without quotes)
-line 30: engine.samples_max: must be a whole number from 64 to 1048576, got "many" (without quotes)
-line 31: engine.windows_max: must be a whole number from 1000 to 4294967296, got -1 (without quotes)
-line 32: engine.laetness: is no known key (did you mean lateness?)
-line 34: rules.shipped: must be true or false, got "yes" (without quotes)
-line 35: rules.paths: must be a list of texts, none of them empty, got ["a", 1] (write ["..", ".."])
-line 37: environment.buckets: must be a list of texts, none of them empty, got { a = 1 } (write ["..", ".."])"#;
+line 30: engine.windows_max: must be a whole number from 1000 to 4294967296, got "many" (without quotes)
+line 31: engine.laetness: is no known key (did you mean lateness?)
+line 33: rules.shipped: must be true or false, got "yes" (without quotes)
+line 34: rules.paths: must be a list of texts, none of them empty, got ["a", 1] (write ["..", ".."])
+line 36: environment.buckets: must be a list of texts, none of them empty, got { a = 1 } (write ["..", ".."])"#;
     let found = faults(text);
     assert_eq!(found, expected);
     assert!(!found.contains("hunter2"));
@@ -125,10 +119,7 @@ line 37: environment.buckets: must be a list of texts, none of them empty, got {
 
 #[test]
 fn no_source_and_no_toml_are_faults() {
-    assert_eq!(
-        faults(""),
-        "line 1: source: is missing (write [[source]] and its type)"
-    );
+    assert_eq!(faults(""), "line 1: source: is missing (write [[source]] and its type)");
     assert_eq!(
         faults("source = 1"),
         "line 1: source: must be a list of tables, got 1 (write [[source]] before its keys)"
@@ -144,20 +135,12 @@ fn no_source_and_no_toml_are_faults() {
 #[test]
 fn no_text_at_all_makes_it_panic() {
     let example = include_str!("../../../deploy/floodmark.example.toml");
-    for cut in (0..example.len())
-        .filter(|&cut| example.is_char_boundary(cut))
-        .step_by(7)
-    {
+    for cut in (0..example.len()).filter(|&cut| example.is_char_boundary(cut)).step_by(7) {
         let (head, tail) = example.split_at(cut);
         for text in [head, tail] {
             if let Err(faults) = Settings::parse(text) {
                 assert!(!faults.0.is_empty());
-                assert!(
-                    faults
-                        .0
-                        .iter()
-                        .all(|fault| !fault.reason.is_empty() && fault.line > 0)
-                );
+                assert!(faults.0.iter().all(|fault| !fault.reason.is_empty() && fault.line > 0));
             }
         }
     }

@@ -30,14 +30,10 @@ const TACTICS: [(&str, &str, &str); 16] = [
 
 /// The `attacks` of a finding, ATT&CK first, each in the order of the tags.
 pub(crate) fn attacks(tags: &[String]) -> Vec<Value> {
-    let folded: Vec<String> = tags
-        .iter()
-        .map(|tag| tag.trim().to_ascii_lowercase().replace('_', "-"))
-        .collect();
+    let folded: Vec<String> =
+        tags.iter().map(|tag| tag.trim().to_ascii_lowercase().replace('_', "-")).collect();
     let mut attacks = matrix(folded.iter().filter_map(|tag| tag.strip_prefix("attack.")));
-    attacks.extend(matrix(
-        folded.iter().filter_map(|tag| tag.strip_prefix("atlas.")),
-    ));
+    attacks.extend(matrix(folded.iter().filter_map(|tag| tag.strip_prefix("atlas."))));
     attacks
 }
 
@@ -97,9 +93,7 @@ fn technique(name: &str) -> Option<Value> {
 
 /// `t1496` to `T1496`, `aml.t0034` and `aml-t0034` to `AML.T0034`.
 fn numbered(name: &str, letters: &str, digits: usize) -> Option<String> {
-    let atlas = name
-        .strip_prefix("aml.")
-        .or_else(|| name.strip_prefix("aml-"));
+    let atlas = name.strip_prefix("aml.").or_else(|| name.strip_prefix("aml-"));
     let number = atlas.unwrap_or(name).strip_prefix(letters)?;
     if number.len() != digits || !number.bytes().all(|b| b.is_ascii_digit()) {
         return None;
@@ -121,43 +115,25 @@ mod tests {
     fn tags_become_attacks() {
         let impact = json!({"uid": "TA0040", "name": "Impact"});
         assert_eq!(
-            of(&[
-                "atlas.aml.t0034",
-                "attack.impact",
-                "attack.t1496.001",
-                "cve.2024-1"
-            ]),
+            of(&["atlas.aml.t0034", "attack.impact", "attack.t1496.001", "cve.2024-1"]),
             json!([
                 {"technique": {"uid": "T1496"}, "sub_technique": {"uid": "T1496.001"}, "tactic": impact},
                 {"technique": {"uid": "AML.T0034"}},
             ])
         );
         assert_eq!(
-            of(&[
-                "atlas.aml-t0034",
-                "atlas.aml.ta0011",
-                "attack.s0002",
-                "attack.t1"
-            ]),
+            of(&["atlas.aml-t0034", "atlas.aml.ta0011", "attack.s0002", "attack.t1"]),
             json!([{"technique": {"uid": "AML.T0034"}, "tactic": {"uid": "AML.TA0011"}}])
         );
         assert_eq!(
-            of(&[
-                "attack.impact",
-                "attack.ta0010",
-                "attack.t1496",
-                "attack.t1496"
-            ]),
+            of(&["attack.impact", "attack.ta0010", "attack.t1496", "attack.t1496"]),
             json!([
                 {"tactic": impact},
                 {"tactic": {"uid": "TA0010", "name": "Exfiltration"}},
                 {"technique": {"uid": "T1496"}},
             ])
         );
-        assert_eq!(
-            of(&["attack.defense_evasion"])[0]["tactic"]["uid"],
-            "TA0005"
-        );
+        assert_eq!(of(&["attack.defense_evasion"])[0]["tactic"]["uid"], "TA0005");
         assert_eq!(of(&[]), json!([]));
     }
 }

@@ -22,10 +22,7 @@ pub(crate) fn facts(alert: &Alert) -> Vec<Fact> {
 
 impl Fact {
     fn of(evidence: &Evidence) -> Fact {
-        Fact {
-            redacted: redact::record(&evidence.record),
-            bytes: evidence.record.len(),
-        }
+        Fact { redacted: redact::record(&evidence.record), bytes: evidence.record.len() }
     }
 
     /// A member by its path, `/userIdentity/arn`.
@@ -43,8 +40,7 @@ impl Fact {
 
     /// The account the record is about.
     pub(crate) fn account(&self) -> Option<&str> {
-        self.text("/recipientAccountId")
-            .or_else(|| self.text("/userIdentity/accountId"))
+        self.text("/recipientAccountId").or_else(|| self.text("/userIdentity/accountId"))
     }
 
     /// What a person would call whoever acted: the user, the role, the service.
@@ -61,9 +57,7 @@ impl Fact {
 
     /// The first address of `sourceIPAddress`, which may be a list.
     pub(crate) fn ip(&self) -> Option<IpAddr> {
-        self.text("/sourceIPAddress")?
-            .split(',')
-            .find_map(|part| part.trim().parse().ok())
+        self.text("/sourceIPAddress")?.split(',').find_map(|part| part.trim().parse().ok())
     }
 }
 

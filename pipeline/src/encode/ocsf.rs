@@ -143,11 +143,7 @@ fn finding_info(alert: &Alert, activity: i64, now_ms: i64) -> Value {
         "title": card.title,
         "uid": alert.id.to_string(),
     });
-    let moment = if activity == 1 {
-        "created_time"
-    } else {
-        "modified_time"
-    };
+    let moment = if activity == 1 { "created_time" } else { "modified_time" };
     info[moment] = now_ms.into();
     if !card.description.is_empty() {
         info["desc"] = card.description.as_str().into();
@@ -195,35 +191,21 @@ fn actor(fact: &Fact) -> Map<String, Value> {
     put(&mut user, "name", fact.actor());
     put(&mut user, "type", fact.text("/userIdentity/type"));
     put(&mut user, "uid_alt", fact.text("/userIdentity/arn"));
-    put(
-        &mut user,
-        "credential_uid",
-        fact.text("/userIdentity/accessKeyId"),
-    );
+    put(&mut user, "credential_uid", fact.text("/userIdentity/accessKeyId"));
     let uid = fact.text("/userIdentity/principalId");
-    put(
-        &mut user,
-        "uid",
-        uid.or_else(|| fact.text("/userIdentity/arn")),
-    );
+    put(&mut user, "uid", uid.or_else(|| fact.text("/userIdentity/arn")));
     if let Some(account) = fact.text("/userIdentity/accountId") {
         user.insert("account".into(), json!({"type_id": 10, "uid": account}));
     }
     // OCSF's user wants one of these; a type alone says nothing.
-    if !["name", "uid", "account"]
-        .iter()
-        .any(|key| user.contains_key(*key))
-    {
+    if !["name", "uid", "account"].iter().any(|key| user.contains_key(*key)) {
         user.clear();
     }
     let mut session = Map::new();
     let issuer = fact.text("/userIdentity/sessionContext/sessionIssuer/arn");
     put(&mut session, "issuer", issuer);
     let mfa = fact.at("/userIdentity/sessionContext/attributes/mfaAuthenticated");
-    match mfa.map(|mfa| {
-        mfa.as_str()
-            .unwrap_or(if mfa == true { "true" } else { "" })
-    }) {
+    match mfa.map(|mfa| mfa.as_str().unwrap_or(if mfa == true { "true" } else { "" })) {
         Some("true") => session.insert("is_mfa".into(), true.into()),
         Some("false") => session.insert("is_mfa".into(), false.into()),
         _ => None,
@@ -295,9 +277,8 @@ fn observables(evidences: &[Value]) -> Vec<Value> {
             let Some(value) = value.and_then(Value::as_str) else {
                 continue;
             };
-            let known = found
-                .iter()
-                .any(|other| other["value"] == value && other["type_id"] == type_id);
+            let known =
+                found.iter().any(|other| other["value"] == value && other["type_id"] == type_id);
             if !known && found.len() < OBSERVABLES_MAX {
                 let name = format!("evidences[{i}].{path}");
                 found.push(json!({"name": name, "type_id": type_id, "value": value}));

@@ -61,11 +61,7 @@ pub(crate) fn burst() -> Alert {
             title: "SageMaker job burst".into(),
             description: "Many training jobs at once.".into(),
             level: Some(Level::High),
-            tags: vec![
-                "attack.impact".into(),
-                "attack.t1496".into(),
-                "atlas.aml.t0034".into(),
-            ],
+            tags: vec!["attack.impact".into(), "attack.t1496".into(), "atlas.aml.t0034".into()],
             group_by: vec!["floodmark.principal".into()],
             timespan_secs: 180,
             mark: "at least 20 events in 180 s".into(),
@@ -99,10 +95,7 @@ fn a_burst_in_final_form() {
     let mut closed = burst();
     (closed.life, closed.revision) = (Life::Closed, 4);
     let found = ocsf(&closed, View::Final);
-    assert_eq!(
-        found["finding_info"], finding["finding_info"],
-        "how it came to be is not in it"
-    );
+    assert_eq!(found["finding_info"], finding["finding_info"], "how it came to be is not in it");
     assert_eq!(found["unmapped"], finding["unmapped"]);
     assert!(!finding.to_string().contains("hunter2"));
 }
@@ -112,23 +105,14 @@ fn a_burst_merged_in_life() {
     let mut alert = burst();
     alert.life = Life::Merged(AlertId(0xa2));
     (alert.revision, alert.count, alert.count_is_floor) = (3, 4_096, true);
-    let finding = ocsf(
-        &alert,
-        View::Life {
-            now_ms: 1_767_226_000_123,
-        },
-    );
+    let finding = ocsf(&alert, View::Life { now_ms: 1_767_226_000_123 });
     golden("merged.json", &finding, include_str!("golden/merged.json"));
 }
 
 #[test]
 fn odd_evidence_still_makes_a_finding() {
     let mut alert = burst();
-    alert.rule = Arc::new(Card {
-        id: "x".into(),
-        title: "Odd".into(),
-        ..Card::default()
-    });
+    alert.rule = Arc::new(Card { id: "x".into(), title: "Odd".into(), ..Card::default() });
     alert.key = Arc::new([]);
     let odd = [
         r#"{"userIdentity":{"type":"AWSService","invokedBy":"ec2.amazonaws.com"},"sourceIPAddress":"ec2.amazonaws.com","eventName":"AssumeRole","errorCode":"AccessDenied","errorMessage":"no"}"#,
@@ -140,10 +124,7 @@ fn odd_evidence_still_makes_a_finding() {
     ];
     alert.evidence = odd
         .iter()
-        .map(|text| Evidence {
-            time: EventTime(FIRST),
-            record: text.as_bytes().into(),
-        })
+        .map(|text| Evidence { time: EventTime(FIRST), record: text.as_bytes().into() })
         .collect();
     let finding = ocsf(&alert, View::Life { now_ms: 1 });
     golden("odd.json", &finding, include_str!("golden/odd.json"));
@@ -164,12 +145,6 @@ fn lists_are_bounded() {
         })
         .collect();
     let finding = ocsf(&alert, View::Final);
-    assert_eq!(
-        finding["resources"].as_array().unwrap().len(),
-        RESOURCES_MAX
-    );
-    assert_eq!(
-        finding["observables"].as_array().unwrap().len(),
-        OBSERVABLES_MAX
-    );
+    assert_eq!(finding["resources"].as_array().unwrap().len(), RESOURCES_MAX);
+    assert_eq!(finding["observables"].as_array().unwrap().len(), OBSERVABLES_MAX);
 }

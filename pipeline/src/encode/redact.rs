@@ -40,10 +40,7 @@ pub fn record(bytes: &[u8]) -> Redacted {
         let mut note = Map::new();
         note.insert("note".into(), why.into());
         note.insert("excerpt".into(), excerpt(bytes, EXCERPT_BYTES_MAX).into());
-        Redacted {
-            data: Value::Object(note),
-            is_excerpt: true,
-        }
+        Redacted { data: Value::Object(note), is_excerpt: true }
     };
     if bytes.len() > DATA_BYTES_MAX {
         return note(format!("record of {} bytes not kept whole", bytes.len()));
@@ -51,10 +48,7 @@ pub fn record(bytes: &[u8]) -> Redacted {
     match serde_json::from_str(&String::from_utf8_lossy(bytes)) {
         Ok(mut data) => {
             value(&mut data);
-            Redacted {
-                data,
-                is_excerpt: false,
-            }
+            Redacted { data, is_excerpt: false }
         }
         Err(error) => note(format!("record not kept whole: {error}")),
     }
@@ -102,9 +96,7 @@ pub fn text(text: &str) -> String {
 #[must_use]
 pub fn excerpt(bytes: &[u8], bytes_max: usize) -> String {
     // Some more than is shown, so that a secret is known by what comes after it.
-    let head = bytes
-        .get(..bytes.len().min(4 * bytes_max))
-        .unwrap_or_default();
+    let head = bytes.get(..bytes.len().min(4 * bytes_max)).unwrap_or_default();
     let shown = printable(&text(&String::from_utf8_lossy(head)));
     let cut = shown.floor_char_boundary(bytes_max);
     shown.get(..cut).unwrap_or_default().to_owned()
@@ -117,9 +109,7 @@ pub fn printable(text: &str) -> String {
         c.is_control()
             || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
-    text.chars()
-        .map(|c| if steers(c) { '\u{fffd}' } else { c })
-        .collect()
+    text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).collect()
 }
 
 /// Whether a value under this key would be replaced, for values shown apart from their record.
@@ -161,14 +151,8 @@ const SECRET_WITHIN: [&str; 20] = [
 ];
 
 /// Keys that hold secrets, when they are no more than this.
-const SECRET_WHOLE: [&str; 6] = [
-    "authorization",
-    "userdata",
-    "apikey",
-    "secret",
-    "idtoken",
-    "signature",
-];
+const SECRET_WHOLE: [&str; 6] =
+    ["authorization", "userdata", "apikey", "secret", "idtoken", "signature"];
 
 fn secrecy(key: &str) -> Secrecy {
     let key = folded(key);
@@ -185,10 +169,7 @@ fn secrecy(key: &str) -> Secrecy {
 
 /// Lower case, letters and digits only: `X-Amz-Security-Token` is `xamzsecuritytoken`.
 fn folded(key: &str) -> String {
-    key.chars()
-        .filter(char::is_ascii_alphanumeric)
-        .map(|c| c.to_ascii_lowercase())
-        .collect()
+    key.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
 /// Whether and when stays (`passwordResetRequired: true`); what goes.
@@ -304,19 +285,13 @@ mod tests {
                 "AWS4-HMAC-SHA256 Credential=AKIA/x, Signature=ab12",
                 "AWS4-HMAC-SHA256 Credential=AKIA/x, Signature=[redacted]",
             ),
-            (
-                "Authorization: Bearer abcdefghijklmnop",
-                "Authorization: Bearer [redacted]",
-            ),
+            ("Authorization: Bearer abcdefghijklmnop", "Authorization: Bearer [redacted]"),
             (
                 "git clone https://me:ghp_x@github.com/a",
                 "git clone https://me:[redacted]@github.com/a",
             ),
             ("x eyJhbGciOiJI.eyJzdWIi.abc y", "x [redacted] y"),
-            (
-                "{\\\"sessionToken\\\":\\\"abc\\\"}",
-                "{\\\"sessionToken\\\":\\\"[redacted]\\\"}",
-            ),
+            ("{\\\"sessionToken\\\":\\\"abc\\\"}", "{\\\"sessionToken\\\":\\\"[redacted]\\\"}"),
             (token.as_str(), "[redacted]"),
             ("aws-cli/2.15 Python/3.11", "aws-cli/2.15 Python/3.11"),
             (
@@ -332,18 +307,12 @@ mod tests {
     fn excerpts_are_bounded_and_tame() {
         let cut = br#"{"authorizedUrl":"https://x/auth?token=abc"#;
         assert_eq!(excerpt(cut, 200), r#"{"authorizedUrl":"[redacted]"#);
-        assert_eq!(
-            excerpt(b"\x1b[31mred\xff\n", 200),
-            "\u{fffd}[31mred\u{fffd}\u{fffd}"
-        );
+        assert_eq!(excerpt(b"\x1b[31mred\xff\n", 200), "\u{fffd}[31mred\u{fffd}\u{fffd}");
         assert_eq!(excerpt("\u{e9}".repeat(300).as_bytes(), 201).len(), 200);
         let deep = format!("{{\"a\":{}1{}}}", "[".repeat(5_000), "]".repeat(5_000));
         let long = format!("{{\"a\":\"{}\"}}", "x".repeat(DATA_BYTES_MAX));
         for (odd, note) in [
-            (
-                deep.as_str(),
-                "record not kept whole: recursion limit exceeded at line 1 column 132",
-            ),
+            (deep.as_str(), "record not kept whole: recursion limit exceeded at line 1 column 132"),
             (long.as_str(), "record of 65544 bytes not kept whole"),
         ] {
             let redacted = record(odd.as_bytes());

@@ -44,12 +44,7 @@ pub fn lines(alert: &Alert, colour: bool) -> String {
         [one] => format!(" from {one}"),
         [first, rest @ ..] => format!(" from {first} and {} more", rest.len()),
     };
-    let said = format!(
-        "{}{}{from}, {}",
-        what(alert, &facts),
-        by(alert, &facts),
-        span(alert)
-    );
+    let said = format!("{}{}{from}, {}", what(alert, &facts), by(alert, &facts), span(alert));
     lines += &format!("  {}\n", printable(&said));
     if !alert.rule.mark.is_empty() {
         lines += &format!("  mark: {}\n", printable(&alert.rule.mark));
@@ -74,22 +69,13 @@ pub(crate) fn sentence(alert: &Alert, facts: &[Fact]) -> String {
         Life::Merged(_) => "; it goes on in another alert, which it has grown together with",
         Life::Superseded => "; a late record has undone it",
     };
-    printable(&format!(
-        "{}{}, {}{mark}{end}",
-        what(alert, facts),
-        by(alert, facts),
-        span(alert)
-    ))
+    printable(&format!("{}{}, {}{mark}{end}", what(alert, facts), by(alert, facts), span(alert)))
 }
 
 /// `2 CreateTrainingJob calls` where the evidence is all there is; where it is the first and last
 /// of more, `24 calls such as CreateTrainingJob`.
 fn what(alert: &Alert, facts: &[Fact]) -> String {
-    let floor = if alert.count_is_floor {
-        "at least "
-    } else {
-        ""
-    };
+    let floor = if alert.count_is_floor { "at least " } else { "" };
     let calls = if alert.count == 1 { "call" } else { "calls" };
     let operations = distinct(facts, |fact| fact.text("/eventName"));
     match operations.as_slice() {
@@ -97,16 +83,8 @@ fn what(alert: &Alert, facts: &[Fact]) -> String {
         [one] if facts.len() as u64 >= alert.count => format!("{} {one} {calls}", alert.count),
         many => {
             let named: Vec<&str> = many.iter().take(OPERATIONS_MAX).copied().collect();
-            let more = if many.len() > OPERATIONS_MAX {
-                ", .."
-            } else {
-                ""
-            };
-            format!(
-                "{floor}{} {calls} such as {}{more}",
-                alert.count,
-                named.join(", ")
-            )
+            let more = if many.len() > OPERATIONS_MAX { ", .." } else { "" };
+            format!("{floor}{} {calls} such as {}{more}", alert.count, named.join(", "))
         }
     }
 }

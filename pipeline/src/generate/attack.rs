@@ -129,11 +129,7 @@ fn mass_jobs(stage: &mut Stage<'_>) {
 
 fn mass_endpoints(stage: &mut Stage<'_>) {
     for n in 0..14 {
-        let name = if n % 3 == 2 {
-            "UpdateEndpoint"
-        } else {
-            "CreateEndpoint"
-        };
+        let name = if n % 3 == 2 { "UpdateEndpoint" } else { "CreateEndpoint" };
         stage.put(Line {
             at: i64::from(n) * 32,
             call: ("sagemaker", name),
@@ -145,11 +141,7 @@ fn mass_endpoints(stage: &mut Stage<'_>) {
 
 fn flood(stage: &mut Stage<'_>) {
     for n in 0..70 {
-        let name = if n % 2 == 0 {
-            "ListTrainingJobs"
-        } else {
-            "ListModels"
-        };
+        let name = if n % 2 == 0 { "ListTrainingJobs" } else { "ListModels" };
         stage.put(Line {
             at: i64::from(n) * 45 / 70,
             call: ("sagemaker", name),
@@ -160,12 +152,7 @@ fn flood(stage: &mut Stage<'_>) {
 }
 
 fn destruction(stage: &mut Stage<'_>) {
-    let names = [
-        "DeleteModel",
-        "DeleteEndpoint",
-        "DeleteEndpointConfig",
-        "StopTrainingJob",
-    ];
+    let names = ["DeleteModel", "DeleteEndpoint", "DeleteEndpointConfig", "StopTrainingJob"];
     for n in 0..16 {
         stage.put(Line {
             at: i64::from(n) * 20,
@@ -185,11 +172,7 @@ fn oversized_tuning(stage: &mut Stage<'_>) {
 }
 
 fn mass_compute(stage: &mut Stage<'_>) {
-    let names = [
-        "CreateProcessingJob",
-        "CreateTrainingJob",
-        "CreateTransformJob",
-    ];
+    let names = ["CreateProcessingJob", "CreateTrainingJob", "CreateTransformJob"];
     for n in 0..60 {
         stage.put(Line {
             at: i64::from(n) * 9,
@@ -241,12 +224,7 @@ fn new_accelerators(stage: &mut Stage<'_>) {
 }
 
 fn quota_probing(stage: &mut Stage<'_>) {
-    let machines = [
-        "ml.p5.48xlarge",
-        "ml.p4d.24xlarge",
-        "ml.g6.xlarge",
-        "ml.g5.xlarge",
-    ];
+    let machines = ["ml.p5.48xlarge", "ml.p4d.24xlarge", "ml.g6.xlarge", "ml.g5.xlarge"];
     for (n, machine) in machines.into_iter().enumerate() {
         stage.put(Line {
             at: n as i64 * 60,
@@ -283,11 +261,7 @@ fn sign_in_urls(stage: &mut Stage<'_>) {
 }
 
 fn many_networks(stage: &mut Stage<'_>) {
-    let calls = [
-        ("sts", "GetCallerIdentity"),
-        ("s3", "ListBuckets"),
-        ("sagemaker", "ListModels"),
-    ];
+    let calls = [("sts", "GetCallerIdentity"), ("s3", "ListBuckets"), ("sagemaker", "ListModels")];
     for n in 0..10_u16 {
         stage.put(Line {
             at: i64::from(n) * 53,

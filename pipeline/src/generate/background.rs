@@ -93,11 +93,7 @@ impl Background {
             operation: operations.mix(actor.persona).draw(random) as u16,
             session: random.below(u64::from(actor.sessions)) as u16,
             count: 1 + random.below(2) as u16,
-            region: if random.chance(85, 100) {
-                actor.home
-            } else {
-                actor.away
-            },
+            region: if random.chance(85, 100) { actor.home } else { actor.away },
             machine: random.below(MACHINES_PLAIN) as u8,
             outcome: Outcome::Success,
             quirk: Quirk::None,
@@ -146,10 +142,7 @@ impl Background {
         if !guard.is_compute() {
             return true;
         }
-        if !self
-            .budgets
-            .account(actor.account, budget::COMPUTE, 1, call.time)
-        {
+        if !self.budgets.account(actor.account, budget::COMPUTE, 1, call.time) {
             return false;
         }
         // Compute stays in one region, and a tuning job stays small.
@@ -157,9 +150,7 @@ impl Background {
         let accelerated = call.operation != self.tuning && self.random.chance(12, 100);
         let count = u32::from(call.count);
         if accelerated
-            && self
-                .budgets
-                .account(actor.account, budget::ACCELERATORS, count, call.time)
+            && self.budgets.account(actor.account, budget::ACCELERATORS, count, call.time)
         {
             call.machine = machine("ml.g5.xlarge");
         }

@@ -17,11 +17,7 @@ pub(super) struct Allowance {
 }
 
 const fn allowance(place: usize, most: u32, slot_secs: i64) -> Allowance {
-    Allowance {
-        place,
-        most,
-        slot_secs,
-    }
+    Allowance { place, most, slot_secs }
 }
 
 /// How many kinds of allowance an actor has, and an account.
@@ -120,14 +116,10 @@ mod tests {
     fn no_window_holds_more_than_twice_the_allowance() {
         let mut budgets = Budgets::new(1, 1);
         let job = Allowance::of(Guard::Job).expect("jobs are held down");
-        let allowed: Vec<i64> = (0..5_000)
-            .filter(|t| budgets.actor(0, job, EventTime(*t)))
-            .collect();
+        let allowed: Vec<i64> =
+            (0..5_000).filter(|t| budgets.actor(0, job, EventTime(*t))).collect();
         for begin in 0..5_000 {
-            let held = allowed
-                .iter()
-                .filter(|t| (begin..=begin + 600).contains(*t))
-                .count();
+            let held = allowed.iter().filter(|t| (begin..=begin + 600).contains(*t)).count();
             assert!(held <= 18, "{held} in [{begin}, {}]", begin + 600);
         }
     }

@@ -16,14 +16,8 @@ use super::{Call, Delivered, Feed, Plan, scene};
 pub const DELAY_SECS_MAX: i64 = 880;
 
 /// Seconds from event to arrival, of 10,000 records: as measured on public feeds.
-const DELAY_SECS: [(u64, u64); 6] = [
-    (0, 5),
-    (500, 60),
-    (5_000, 195),
-    (9_000, 390),
-    (9_900, 540),
-    (10_000, 608),
-];
+const DELAY_SECS: [(u64, u64); 6] =
+    [(0, 5), (500, 60), (5_000, 195), (9_000, 390), (9_900, 540), (10_000, 608)];
 /// Records of which one comes twice, and how much later at most, seconds.
 const TWICE_ONE_IN: u64 = 10;
 const TWICE_SECS_MAX: u64 = 600;
@@ -137,13 +131,7 @@ impl Deliveries {
         self.drawn += 1;
         if self.feed == Feed::Ordered {
             let order = self.drawn;
-            let sent = InFlight {
-                at: call.time,
-                file: 0,
-                order,
-                copy: 0,
-                call,
-            };
+            let sent = InFlight { at: call.time, file: 0, order, copy: 0, call };
             self.in_flight.push(Reverse(sent));
             return;
         }
@@ -159,26 +147,14 @@ impl Deliveries {
                 (file, written(file, call.time.plus(delay / 2)), FILE_SECS)
             }
         };
-        self.in_flight.push(Reverse(InFlight {
-            at,
-            file,
-            order,
-            copy: 0,
-            call,
-        }));
+        self.in_flight.push(Reverse(InFlight { at, file, order, copy: 0, call }));
         let room = call.time.plus(DELAY_SECS_MAX).0 - at.0;
         let again = match self.feed {
             Feed::FiveMinuteFiles if gap > room => None,
             _ => Some(at.plus(gap.min(room))),
         };
         if let Some(at) = again.filter(|_| twice) {
-            self.in_flight.push(Reverse(InFlight {
-                at,
-                file,
-                order,
-                copy: 1,
-                call,
-            }));
+            self.in_flight.push(Reverse(InFlight { at, file, order, copy: 1, call }));
         }
     }
 
@@ -202,11 +178,7 @@ impl Iterator for Deliveries {
     fn next(&mut self) -> Option<Delivered> {
         let mut record = Vec::with_capacity(2_048);
         let (at, partition_hint) = self.next_into(&mut record)?;
-        Some(Delivered {
-            at,
-            partition_hint,
-            record,
-        })
+        Some(Delivered { at, partition_hint, record })
     }
 }
 

@@ -23,29 +23,15 @@ const WORDS: [&str; 16] = [
     "session",
     "basket",
 ];
-const STEPS: [&str; 8] = [
-    "train", "eval", "prep", "score", "export", "nightly", "daily", "model",
-];
+const STEPS: [&str; 8] = ["train", "eval", "prep", "score", "export", "nightly", "daily", "model"];
 
 /// Bytes of a policy, of 10,000: mostly a few statements, rarely as much as CloudTrail keeps
 /// (`requestParameters` is cut at 100 KB).
-const POLICY_BYTES: [(u64, u64); 6] = [
-    (0, 300),
-    (5_000, 1_400),
-    (9_000, 5_500),
-    (9_900, 14_000),
-    (9_990, 40_000),
-    (10_000, 107_000),
-];
+const POLICY_BYTES: [(u64, u64); 6] =
+    [(0, 300), (5_000, 1_400), (9_000, 5_500), (9_900, 14_000), (9_990, 40_000), (10_000, 107_000)];
 /// Entries of a list, of 10,000.
-const ITEMS: [(u64, u64); 6] = [
-    (0, 1),
-    (5_000, 6),
-    (8_000, 26),
-    (9_500, 50),
-    (9_950, 100),
-    (10_000, 900),
-];
+const ITEMS: [(u64, u64); 6] =
+    [(0, 1), (5_000, 6), (8_000, 26), (9_500, 50), (9_950, 100), (10_000, 900)];
 
 impl Scope<'_> {
     /// Walks a template.
@@ -73,19 +59,11 @@ impl Scope<'_> {
             Hole::Bucket => {
                 put(
                     out,
-                    &[
-                        "example-",
-                        WORDS[(self.call.resource % 16) as usize],
-                        "-",
-                        &self.account.id,
-                    ],
+                    &["example-", WORDS[(self.call.resource % 16) as usize], "-", &self.account.id],
                 );
             }
             Hole::Key => {
-                put(
-                    out,
-                    &[WORDS[(self.call.id % 16) as usize], "/2026/11/25/part-"],
-                );
+                put(out, &[WORDS[(self.call.id % 16) as usize], "/2026/11/25/part-"]);
                 self.put_uuid(out);
                 put(out, &[".parquet"]);
             }
@@ -133,10 +111,7 @@ impl Scope<'_> {
 
     fn put_policy(&mut self, out: &mut Vec<u8>) {
         let end = out.len() + quantile(&POLICY_BYTES, &mut self.random) as usize;
-        put(
-            out,
-            &["{\\\"Version\\\":\\\"2012-10-17\\\",\\\"Statement\\\":["],
-        );
+        put(out, &["{\\\"Version\\\":\\\"2012-10-17\\\",\\\"Statement\\\":["]);
         loop {
             put(
                 out,
@@ -157,10 +132,7 @@ impl Scope<'_> {
     fn put_items(&mut self, out: &mut Vec<u8>) {
         let items = quantile(&ITEMS, &mut self.random);
         for item in 0..items {
-            put(
-                out,
-                &[if item == 0 { "[" } else { "," }, "{\"resourceId\":\"i-0"],
-            );
+            put(out, &[if item == 0 { "[" } else { "," }, "{\"resourceId\":\"i-0"]);
             put_hex(out, self.random.next(), 16);
             put(out, &["\",\"state\":\"running\",\"subnetId\":\"subnet-0"]);
             put_hex(out, self.random.next(), 16);

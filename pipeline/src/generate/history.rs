@@ -18,9 +18,7 @@ const DAYS_BEFORE: [i64; 3] = [16, 8, 1];
 pub fn history(plan: &Plan) -> Vec<Delivered> {
     let renderer = Renderer::new(Organisation::new(plan));
     let organisation = &renderer.organisation;
-    let operation = organisation
-        .operations
-        .place("sagemaker", "CreateTrainingJob");
+    let operation = organisation.operations.place("sagemaker", "CreateTrainingJob");
     let mut scientists: Vec<Option<u32>> = vec![None; organisation.accounts.len()];
     for (place, actor) in organisation.actors.iter().enumerate() {
         let known = &mut scientists[usize::from(actor.account)];
@@ -48,11 +46,7 @@ pub fn history(plan: &Plan) -> Vec<Delivered> {
             };
             let mut record = Vec::new();
             renderer.render(&call, &mut record);
-            delivered.push(Delivered {
-                at: time,
-                partition_hint: mix(id, 0),
-                record,
-            });
+            delivered.push(Delivered { at: time, partition_hint: mix(id, 0), record });
         }
     }
     delivered.sort_by_key(|delivered| delivered.at);

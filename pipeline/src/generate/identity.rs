@@ -21,13 +21,7 @@ pub(super) fn write(
     match actor.kind {
         Kind::Service => {
             let name = &actor.name;
-            put(
-                out,
-                &[
-                    "\"userIdentity\":{\"type\":\"AWSService\",\"invokedBy\":\"",
-                    name,
-                ],
-            );
+            put(out, &["\"userIdentity\":{\"type\":\"AWSService\",\"invokedBy\":\"", name]);
             put(out, &[".amazonaws.com\"},"]);
         }
         Kind::User => user(out, actor, account),
@@ -37,52 +31,23 @@ pub(super) fn write(
 }
 
 fn user(out: &mut Vec<u8>, actor: &Actor, account: &Account) {
-    let (partition, id, name) = (
-        account.partition(),
-        account.id.as_str(),
-        actor.name.as_str(),
-    );
-    put(
-        out,
-        &["\"userIdentity\":{\"type\":\"IAMUser\",\"principalId\":\"AIDA"],
-    );
+    let (partition, id, name) = (account.partition(), account.id.as_str(), actor.name.as_str());
+    put(out, &["\"userIdentity\":{\"type\":\"IAMUser\",\"principalId\":\"AIDA"]);
     put_base(out, actor.unique, 17);
-    put(
-        out,
-        &["\",\"arn\":\"arn:", partition, ":iam::", id, ":user/", name],
-    );
-    put(
-        out,
-        &["\",\"accountId\":\"", id, "\",\"accessKeyId\":\"AKIA"],
-    );
+    put(out, &["\",\"arn\":\"arn:", partition, ":iam::", id, ":user/", name]);
+    put(out, &["\",\"accountId\":\"", id, "\",\"accessKeyId\":\"AKIA"]);
     put_base(out, mix(actor.unique, 1), 16);
     put(out, &["\",\"userName\":\"", name, "\"},"]);
 }
 
 fn root(out: &mut Vec<u8>, actor: &Actor, account: &Account, time: EventTime) {
     let (partition, id) = (account.partition(), account.id.as_str());
-    put(
-        out,
-        &["\"userIdentity\":{\"type\":\"Root\",\"principalId\":\"", id],
-    );
-    put(
-        out,
-        &[
-            "\",\"arn\":\"arn:",
-            partition,
-            ":iam::",
-            id,
-            ":root\",\"accountId\":\"",
-            id,
-        ],
-    );
+    put(out, &["\"userIdentity\":{\"type\":\"Root\",\"principalId\":\"", id]);
+    put(out, &["\",\"arn\":\"arn:", partition, ":iam::", id, ":root\",\"accountId\":\"", id]);
     put(out, &["\",\"accessKeyId\":\"ASIA"]);
     let begun = begun(actor, 0, time);
     put_base(out, mix(actor.unique, begun.0 as u64), 16);
-    put(
-        out,
-        &["\",\"sessionContext\":{\"attributes\":{\"creationDate\":\""],
-    );
+    put(out, &["\",\"sessionContext\":{\"attributes\":{\"creationDate\":\""]);
     put_time(out, begun);
     put(out, &["\",\"mfaAuthenticated\":\"true\"}}},"]);
 }
@@ -95,35 +60,14 @@ fn role(
     time: EventTime,
     invoked_by: Option<&str>,
 ) {
-    let (partition, id, name) = (
-        account.partition(),
-        account.id.as_str(),
-        actor.name.as_str(),
-    );
-    put(
-        out,
-        &["\"userIdentity\":{\"type\":\"AssumedRole\",\"principalId\":\"AROA"],
-    );
+    let (partition, id, name) = (account.partition(), account.id.as_str(), actor.name.as_str());
+    put(out, &["\"userIdentity\":{\"type\":\"AssumedRole\",\"principalId\":\"AROA"]);
     put_base(out, actor.unique, 17);
     put(out, &[":"]);
     session_name(out, actor, session);
-    put(
-        out,
-        &[
-            "\",\"arn\":\"arn:",
-            partition,
-            ":sts::",
-            id,
-            ":assumed-role/",
-            name,
-            "/",
-        ],
-    );
+    put(out, &["\",\"arn\":\"arn:", partition, ":sts::", id, ":assumed-role/", name, "/"]);
     session_name(out, actor, session);
-    put(
-        out,
-        &["\",\"accountId\":\"", id, "\",\"accessKeyId\":\"ASIA"],
-    );
+    put(out, &["\",\"accountId\":\"", id, "\",\"accessKeyId\":\"ASIA"]);
     let begun = begun(actor, session, time);
     put_base(out, mix(actor.session(session), begun.0 as u64), 16);
     put(
@@ -131,37 +75,11 @@ fn role(
         &["\",\"sessionContext\":{\"sessionIssuer\":{\"type\":\"Role\",\"principalId\":\"AROA"],
     );
     put_base(out, actor.unique, 17);
-    put(
-        out,
-        &[
-            "\",\"arn\":\"arn:",
-            partition,
-            ":iam::",
-            id,
-            ":role/",
-            actor.path(),
-            name,
-        ],
-    );
-    put(
-        out,
-        &[
-            "\",\"accountId\":\"",
-            id,
-            "\",\"userName\":\"",
-            name,
-            "\"},",
-        ],
-    );
+    put(out, &["\",\"arn\":\"arn:", partition, ":iam::", id, ":role/", actor.path(), name]);
+    put(out, &["\",\"accountId\":\"", id, "\",\"userName\":\"", name, "\"},"]);
     if actor.kind == Kind::Pod {
         let provider = "oidc.eks.eu-west-1.amazonaws.com/id/";
-        put(
-            out,
-            &[
-                "\"webIdFederationData\":{\"federatedProvider\":\"arn:",
-                partition,
-            ],
-        );
+        put(out, &["\"webIdFederationData\":{\"federatedProvider\":\"arn:", partition]);
         put(out, &[":iam::", id, ":oidc-provider/", provider]);
         let cluster = mix(u64::from(actor.account), actor.account.into());
         put_base(out, cluster, 16);
@@ -171,14 +89,7 @@ fn role(
     put(out, &["\"attributes\":{\"creationDate\":\""]);
     put_time(out, begun);
     let with_mfa = actor.kind == Kind::SingleSignOn && actor.unique.is_multiple_of(8);
-    put(
-        out,
-        &[
-            "\",\"mfaAuthenticated\":\"",
-            if with_mfa { "true" } else { "false" },
-            "\"}",
-        ],
-    );
+    put(out, &["\",\"mfaAuthenticated\":\"", if with_mfa { "true" } else { "false" }, "\"}"]);
     match actor.kind {
         Kind::Instance => put(out, &[",\"ec2RoleDelivery\":\"2.0\"}"]),
         _ => put(out, &["}"]),
@@ -216,10 +127,7 @@ fn session_name(out: &mut Vec<u8>, actor: &Actor, session: u16) {
             put_digits(out, unique);
         }
         Kind::Function => {
-            let (before, _) = actor
-                .name
-                .rsplit_once("-ServiceRole")
-                .unwrap_or((&actor.name, ""));
+            let (before, _) = actor.name.rsplit_once("-ServiceRole").unwrap_or((&actor.name, ""));
             put(out, &[before]);
         }
         Kind::Deployment => put(out, &["GitHubActions"]),

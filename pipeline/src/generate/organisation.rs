@@ -29,16 +29,8 @@ pub(super) const REGIONS: [&str; 7] = [
 const REGION_GOV: u8 = 6;
 
 /// Services that act on their own account.
-const SERVICES: [&str; 8] = [
-    "lambda",
-    "ec2",
-    "ecs-tasks",
-    "cloudtrail",
-    "config",
-    "autoscaling",
-    "eks",
-    "delivery.logs",
-];
+const SERVICES: [&str; 8] =
+    ["lambda", "ec2", "ecs-tasks", "cloudtrail", "config", "autoscaling", "eks", "delivery.logs"];
 
 const TEAMS: [&str; 16] = [
     "payments",
@@ -177,11 +169,7 @@ impl Organisation {
             })
             .collect();
         let home = |account: usize, random: &mut Random| {
-            if accounts[account].gov {
-                REGION_GOV
-            } else {
-                random.pick(&[0, 0, 0, 1, 1, 2, 3, 4])
-            }
+            if accounts[account].gov { REGION_GOV } else { random.pick(&[0, 0, 0, 1, 1, 2, 3, 4]) }
         };
         let principals = u64::from(plan.principals.clamp(1, PRINCIPALS_MAX));
         let mut actors = Vec::new();
@@ -189,14 +177,7 @@ impl Organisation {
             let account = random.below(all as u64) as usize;
             let home = home(account, &mut random);
             let scientists = account < ordinary;
-            actors.push(Actor::ordinary(
-                rank,
-                principals,
-                account,
-                scientists,
-                home,
-                &mut random,
-            ));
+            actors.push(Actor::ordinary(rank, principals, account, scientists, home, &mut random));
         }
         let services = actors.len();
         for account in 0..all {
@@ -224,15 +205,7 @@ impl Organisation {
         let zipf = Weighted::new((0..principals).map(|rank| 1_000_000_000 / (rank + 3)));
         let operations = Operations::new();
         let seed = plan.seed;
-        Organisation {
-            seed,
-            accounts,
-            actors,
-            operations,
-            zipf,
-            services,
-            casts,
-        }
+        Organisation { seed, accounts, actors, operations, zipf, services, casts }
     }
 
     pub(super) fn actor(&self, call: &Call) -> &Actor {
@@ -300,22 +273,9 @@ impl Actor {
             Kind::SingleSignOn => 1 + random.below(4) as u16,
             _ => 1,
         };
-        let away = if home == REGION_GOV {
-            home
-        } else {
-            random.below(6) as u8
-        };
+        let away = if home == REGION_GOV { home } else { random.below(6) as u8 };
         let persona = kind.persona();
-        Actor {
-            kind,
-            persona,
-            account: account as u16,
-            name,
-            unique,
-            home,
-            away,
-            sessions,
-        }
+        Actor { kind, persona, account: account as u16, name, unique, home, away, sessions }
     }
 
     /// One of a scene's cast.

@@ -93,10 +93,8 @@ impl Weighted {
 /// A quantile function that is linear between its points `(of 10,000, value)`.
 pub(super) fn quantile(points: &[(u64, u64)], random: &mut Random) -> u64 {
     let at = random.below(10_000);
-    let next = points
-        .iter()
-        .position(|(share, _)| *share > at)
-        .expect("the last point is at 10,000");
+    let next =
+        points.iter().position(|(share, _)| *share > at).expect("the last point is at 10,000");
     let ((s0, v0), (s1, v1)) = (points[next - 1], points[next]);
     v0 + (v1 - v0) * (at - s0) / (s1 - s0)
 }
@@ -109,11 +107,7 @@ mod tests {
     fn the_numbers_of_a_seed_never_change() {
         let mut random = Random::of(7, Concern::Record, 3);
         let drawn: Vec<u64> = (0..4).map(|_| random.below(1_000_000)).collect();
-        assert_eq!(
-            drawn,
-            [916_794, 989_498, 213_288, 797_841],
-            "this changes every feed"
-        );
+        assert_eq!(drawn, [916_794, 989_498, 213_288, 797_841], "this changes every feed");
     }
 
     #[test]

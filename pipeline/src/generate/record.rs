@@ -50,10 +50,7 @@ pub(super) struct Scope<'a> {
 
 impl Renderer {
     pub(super) fn new(organisation: Organisation) -> Renderer {
-        Renderer {
-            organisation,
-            odds: Odds::new(),
-        }
+        Renderer { organisation, odds: Odds::new() }
     }
 
     /// Appends the record of a call: the same bytes for the same call, always.
@@ -62,12 +59,7 @@ impl Renderer {
         let actor = organisation.actor(call);
         let account = organisation.account(actor);
         let random = Random::of(organisation.seed, Concern::Record, call.id);
-        let mut scope = Scope {
-            call,
-            actor,
-            account,
-            random,
-        };
+        let mut scope = Scope { call, actor, account, random };
         let mut identity = None;
         if let Quirk::Odd(odd) = call.quirk {
             let odd = self.odds.of(odd);
@@ -97,14 +89,7 @@ impl Scope<'_> {
             ),
         }
         self.write_time(out);
-        put(
-            out,
-            &[
-                "\"eventSource\":\"",
-                operation.service,
-                ".amazonaws.com\",\"eventName\":\"",
-            ],
-        );
+        put(out, &["\"eventSource\":\"", operation.service, ".amazonaws.com\",\"eventName\":\""]);
         put(out, &[operation.name, "\",\"awsRegion\":\"", self.region()]);
         self.write_source(out);
         self.write_agent(out);
@@ -115,34 +100,18 @@ impl Scope<'_> {
         put(out, &["\",\"eventID\":\""]);
         self.put_uuid(out);
         let texts = call.quirk == Quirk::Odd(Odd::TextBooleans);
-        put(
-            out,
-            &[
-                "\",\"readOnly\":",
-                boolean(operation.access.is_read(), texts),
-            ],
-        );
+        put(out, &["\",\"readOnly\":", boolean(operation.access.is_read(), texts)]);
         self.fill(&operation.extra, out);
-        let event_type = if operation.service == "signin" {
-            "AwsConsoleSignIn"
-        } else {
-            "AwsApiCall"
-        };
-        put(
-            out,
-            &[",\"eventType\":\"", event_type, "\",\"managementEvent\":"],
-        );
+        let event_type =
+            if operation.service == "signin" { "AwsConsoleSignIn" } else { "AwsApiCall" };
+        put(out, &[",\"eventType\":\"", event_type, "\",\"managementEvent\":"]);
         put(out, &[boolean(operation.access.is_management(), texts)]);
         put(out, &[",\"recipientAccountId\":\"", &account.id]);
         if actor.kind == Kind::Service {
             put(out, &["\",\"sharedEventID\":\""]);
             self.put_uuid(out);
         }
-        let category = if operation.access.is_management() {
-            "Management"
-        } else {
-            "Data"
-        };
+        let category = if operation.access.is_management() { "Management" } else { "Data" };
         put(out, &["\",\"eventCategory\":\"", category, "\""]);
         let forwarded = call.quirk.invoked_by().is_some() || actor.kind == Kind::Service;
         if !forwarded {
@@ -152,10 +121,7 @@ impl Scope<'_> {
                     ",\"tlsDetails\":{\"tlsVersion\":\"TLSv1.3\",\"cipherSuite\":\"TLS_AES_128_GCM_SHA256\",\"clientProvidedHostHeader\":\"",
                 ],
             );
-            put(
-                out,
-                &[operation.service, ".", self.region(), ".amazonaws.com\"}"],
-            );
+            put(out, &[operation.service, ".", self.region(), ".amazonaws.com\"}"]);
         }
         if self.at_console() {
             put(out, &[",\"sessionCredentialFromConsole\":\"true\""]);
@@ -211,11 +177,7 @@ impl Scope<'_> {
     /// or through its way out; people from their offices.
     pub(super) fn put_address(&mut self, out: &mut Vec<u8>, padded: bool) {
         let roaming = self.call.quirk == Quirk::Roaming;
-        let session = if roaming {
-            self.call.session
-        } else {
-            self.session()
-        };
+        let session = if roaming { self.call.session } else { self.session() };
         let unique = self.actor.session(session);
         let octet = |shift: u32| unique >> shift & 0xff;
         let octets = match self.actor.kind {
@@ -225,12 +187,7 @@ impl Scope<'_> {
             Kind::SingleSignOn | Kind::User | Kind::Root => {
                 let first = PEOPLE_NETWORKS[(unique % 12) as usize];
                 // Neighbouring sessions differ in the third octet, so that networks differ.
-                [
-                    first,
-                    octet(8),
-                    (octet(16) & 0xf0) | u64::from(session & 0xf),
-                    octet(24),
-                ]
+                [first, octet(8), (octet(16) & 0xf0) | u64::from(session & 0xf), octet(24)]
             }
             _ => [52, 16 + (octet(8) & 0x7f), octet(16), octet(24)],
         };
@@ -284,47 +241,15 @@ impl Scope<'_> {
                 );
             }
             Outcome::Denied => {
-                let code = if service == "ec2" {
-                    "Client.UnauthorizedOperation"
-                } else {
-                    "AccessDenied"
-                };
+                let code =
+                    if service == "ec2" { "Client.UnauthorizedOperation" } else { "AccessDenied" };
+                put(out, &[",\"errorCode\":\"", code, "\",\"errorMessage\":\"User: arn:"]);
+                put(out, &[self.account.partition(), ":sts::", &self.account.id, ":assumed-role/"]);
                 put(
                     out,
-                    &[
-                        ",\"errorCode\":\"",
-                        code,
-                        "\",\"errorMessage\":\"User: arn:",
-                    ],
+                    &[&self.actor.name, " is not authorized to perform: ", service, ":", name],
                 );
-                put(
-                    out,
-                    &[
-                        self.account.partition(),
-                        ":sts::",
-                        &self.account.id,
-                        ":assumed-role/",
-                    ],
-                );
-                put(
-                    out,
-                    &[
-                        &self.actor.name,
-                        " is not authorized to perform: ",
-                        service,
-                        ":",
-                        name,
-                    ],
-                );
-                put(
-                    out,
-                    &[
-                        " because no identity-based policy allows the ",
-                        service,
-                        ":",
-                        name,
-                    ],
-                );
+                put(out, &[" because no identity-based policy allows the ", service, ":", name]);
                 put(out, &[" action\""]);
             }
             Outcome::NotFound => {
@@ -379,10 +304,7 @@ impl Scope<'_> {
         put(out, &[",\"responseElements\":"]);
         match (self.call.quirk, self.call.outcome) {
             (Quirk::Odd(Odd::NarrowSpace), _) => {
-                put(
-                    out,
-                    &["{\"createdAt\":\"Nov 25, 2026, 9:00:00\u{202f}AM\"}"],
-                );
+                put(out, &["{\"createdAt\":\"Nov 25, 2026, 9:00:00\u{202f}AM\"}"]);
             }
             (Quirk::Odd(Odd::EmptyResponse), _) => put(out, &["{}"]),
             (_, Outcome::Success) => self.fill(&operation.response, out),
@@ -392,11 +314,7 @@ impl Scope<'_> {
 
     /// The session that names and key come from: with [`Quirk::Roaming`] it stays the first.
     fn session(&self) -> u16 {
-        if self.call.quirk == Quirk::Roaming {
-            0
-        } else {
-            self.call.session
-        }
+        if self.call.quirk == Quirk::Roaming { 0 } else { self.call.session }
     }
 }
 

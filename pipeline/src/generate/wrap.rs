@@ -39,10 +39,7 @@ pub fn write(plan: &Plan, out: &mut impl Write) -> io::Result<u64> {
 ///
 /// What the file system fails with.
 pub fn write_files(plan: &Plan, directory: &Path) -> io::Result<u64> {
-    let plan = Plan {
-        feed: Feed::FiveMinuteFiles,
-        ..plan.clone()
-    };
+    let plan = Plan { feed: Feed::FiveMinuteFiles, ..plan.clone() };
     let mut deliveries = deliveries(&plan);
     let mut open: Option<(Arrival, Records)> = None;
     let mut record = Vec::with_capacity(4_096);
@@ -82,10 +79,7 @@ impl Records {
         let account = &deliveries.organisation().accounts[usize::from(arrival.account)].id;
         let region = REGIONS[usize::from(arrival.region)];
         let (day, minute) = stamps(arrival.at);
-        let unique = mix(
-            mix(arrival.at.0 as u64, u64::from(arrival.account)),
-            region.len() as u64,
-        );
+        let unique = mix(mix(arrival.at.0 as u64, u64::from(arrival.account)), region.len() as u64);
         let directory = directory.join(format!("AWSLogs/{account}/CloudTrail/{region}/{day}"));
         fs::create_dir_all(&directory)?;
         let name = format!("{account}_CloudTrail_{region}_{minute}_{unique:016x}.json.gz");
@@ -114,8 +108,5 @@ fn stamps(time: EventTime) -> (String, String) {
     let text = time.to_string();
     let (date, clock) = text.split_once('T').unwrap_or((&text, ""));
     let clock: String = clock.chars().filter(char::is_ascii_digit).take(4).collect();
-    (
-        date.replace('-', "/"),
-        format!("{}T{clock}Z", date.replace('-', "")),
-    )
+    (date.replace('-', "/"), format!("{}T{clock}Z", date.replace('-', "")))
 }

@@ -92,12 +92,8 @@ impl Merged {
         settings: Settings,
         watch: &mut dyn FnMut(Seen<'_>),
     ) -> io::Result<Merged> {
-        let Survey {
-            mut files,
-            mut sorter,
-            kept,
-            mut summary,
-        } = Survey::of(paths, &settings, watch)?;
+        let Survey { mut files, mut sorter, kept, mut summary } =
+            Survey::of(paths, &settings, watch)?;
         if kept {
             files.clear();
         }
@@ -108,10 +104,7 @@ impl Merged {
         let mut ahead = VecDeque::new();
         for (place, (path, extent)) in files.into_iter().enumerate() {
             if extent.disordered == 0 && !crowded.contains(&place) {
-                ahead.push_back(Planned {
-                    source: Source::File(path),
-                    extent,
-                });
+                ahead.push_back(Planned { source: Source::File(path), extent });
                 continue;
             }
             if extent.disordered == 0 {
@@ -135,25 +128,12 @@ impl Merged {
         }
         if !sorter.is_empty() {
             let sorted = sorter.finish()?;
-            let extent = Extent {
-                least: sorted.next_time().unwrap_or(EventTime::MAX),
-                ..Extent::NONE
-            };
-            ahead.push_back(Planned {
-                source: Source::Sorted(Box::new(sorted)),
-                extent,
-            });
+            let extent =
+                Extent { least: sorted.next_time().unwrap_or(EventTime::MAX), ..Extent::NONE };
+            ahead.push_back(Planned { source: Source::Sorted(Box::new(sorted)), extent });
         }
-        ahead
-            .make_contiguous()
-            .sort_by_key(|planned| planned.extent.least);
-        Ok(Merged {
-            settings,
-            ahead,
-            open: Vec::new(),
-            opened: 0,
-            summary,
-        })
+        ahead.make_contiguous().sort_by_key(|planned| planned.extent.least);
+        Ok(Merged { settings, ahead, open: Vec::new(), opened: 0, summary })
     }
 
     /// What the survey found.

@@ -94,12 +94,7 @@ fn every_record_once_and_none_late_whatever_the_order() {
                 _ => {}
             }
             expected.extend(records.iter().cloned());
-            paths.push(write(
-                folder.path(),
-                &format!("{file}.json"),
-                &records,
-                &mut rng,
-            ));
+            paths.push(write(folder.path(), &format!("{file}.json"), &records, &mut rng));
         }
         expected.sort();
         let (memory_bytes, open_max) = [(1 << 20, 8), (500, 8), (500, 1)][seed as usize % 3];
@@ -118,10 +113,7 @@ fn every_record_once_and_none_late_whatever_the_order() {
         assert_eq!(again, expected, "seed {seed}, other order of files");
     }
     for met in [sorted, crowded, kept, plain] {
-        assert!(
-            met >= 10,
-            "each way is met: {sorted} {crowded} {kept} {plain}"
-        );
+        assert!(met >= 10, "each way is met: {sorted} {crowded} {kept} {plain}");
     }
 }
 
@@ -131,9 +123,8 @@ fn short_files_are_read_through_one_after_the_other() {
     let mut rng = StdRng::seed_from_u64(1);
     let paths: Vec<PathBuf> = (0..50)
         .map(|file| {
-            let records: Vec<String> = (0..40)
-                .map(|n| format!("{{\"t\":{},\"f\":{file}}}", file * 10 + n))
-                .collect();
+            let records: Vec<String> =
+                (0..40).map(|n| format!("{{\"t\":{},\"f\":{file}}}", file * 10 + n)).collect();
             write(folder.path(), &format!("{file}.json"), &records, &mut rng)
         })
         .collect();
@@ -155,16 +146,9 @@ fn a_far_future_record_costs_a_sort_and_nothing_else() {
     let records = [5, 4_000_000_000_i64, 6, 7].map(|t| format!("{{\"t\":{t}}}"));
     let path = write(folder.path(), "a.json", &records, &mut rng);
     let (_, merged) = read(&[path.clone(), path.clone()], settings(0, 4));
-    let why = Why::Disordered {
-        records: 2,
-        lag_secs: 3_999_999_994,
-    };
+    let why = Why::Disordered { records: 2, lag_secs: 3_999_999_994 };
     assert_eq!(merged.summary().sorted, [(path, why)]);
-    assert_eq!(
-        merged.summary().records,
-        4,
-        "a file named twice is one input"
-    );
+    assert_eq!(merged.summary().records, 4, "a file named twice is one input");
 }
 
 #[test]
@@ -192,9 +176,6 @@ fn rejects_are_told_once_and_changed_files_are_faults() {
     while let Some(batch) = merged.next_batch(10).unwrap() {
         outcome.push((batch.records.len(), batch.fault.is_some(), batch.ends));
     }
-    assert_eq!(
-        outcome,
-        [(2, false, true), (0, true, true), (1, false, true)]
-    );
+    assert_eq!(outcome, [(2, false, true), (0, true, true), (1, false, true)]);
     assert_eq!((merged.summary().rejects, merged.summary().records), (2, 4));
 }

@@ -56,9 +56,6 @@ mod tests {
             records.push(record);
         }
         assert_eq!(records.iter().collect::<Vec<_>>(), [&b"ab"[..], b"", b"c"]);
-        assert_eq!(
-            (records.len(), records.bytes(), records.get(3)),
-            (3, 3, None)
-        );
+        assert_eq!((records.len(), records.bytes(), records.get(3)), (3, 3, None));
     }
 }

@@ -84,11 +84,7 @@ impl Sorter {
         if self.held_bytes() + more > self.memory_bytes_max && !self.placed.is_empty() {
             self.spill()?;
         }
-        self.placed.push(Placed {
-            time,
-            start: self.bytes.len(),
-            length,
-        });
+        self.placed.push(Placed { time, start: self.bytes.len(), length });
         self.bytes.extend_from_slice(record);
         Ok(())
     }
@@ -176,21 +172,12 @@ impl Sorted {
     fn over(mut runs: Vec<Run>) -> io::Result<Sorted> {
         let mut heads = BinaryHeap::new();
         for (place, run) in runs.iter_mut().enumerate() {
-            let mut head = Head {
-                time: EventTime::MIN,
-                record: Vec::new(),
-                run: place,
-            };
+            let mut head = Head { time: EventTime::MIN, record: Vec::new(), run: place };
             if run.read(&mut head)? {
                 heads.push(Reverse(head));
             }
         }
-        Ok(Sorted {
-            heads,
-            runs,
-            memory: (Vec::new(), Vec::new(), 0),
-            given: Vec::new(),
-        })
+        Ok(Sorted { heads, runs, memory: (Vec::new(), Vec::new(), 0), given: Vec::new() })
     }
 
     /// The time of the next record.
@@ -238,10 +225,7 @@ struct NewRun {
 impl NewRun {
     fn create(folder: &std::path::Path) -> io::Result<NewRun> {
         let file = tempfile::tempfile_in(folder)?;
-        Ok(NewRun {
-            file: BufWriter::with_capacity(RUN_BUFFER_BYTES, file),
-            bytes: 0,
-        })
+        Ok(NewRun { file: BufWriter::with_capacity(RUN_BUFFER_BYTES, file), bytes: 0 })
     }
 
     fn write(&mut self, time: EventTime, record: &[u8]) -> io::Result<()> {
@@ -267,9 +251,7 @@ struct Run {
 
 impl Run {
     fn open(file: File) -> io::Result<Run> {
-        Ok(Run {
-            file: BufReader::with_capacity(RUN_BUFFER_BYTES, file),
-        })
+        Ok(Run { file: BufReader::with_capacity(RUN_BUFFER_BYTES, file) })
     }
 
     /// Reads the next record; false at the end.
@@ -310,12 +292,7 @@ mod tests {
                 expected.push((time, record));
             }
             assert_eq!(sorter.spilled_bytes() > 0, memory_bytes_max < 1 << 20);
-            assert!(
-                sorter
-                    .runs
-                    .iter()
-                    .all(|generation| generation.len() < RUNS_MAX)
-            );
+            assert!(sorter.runs.iter().all(|generation| generation.len() < RUNS_MAX));
             expected.sort();
             let mut sorted = sorter.finish().unwrap();
             let mut found = Vec::new();

@@ -99,7 +99,10 @@ impl std::fmt::Display for Why {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Why::Disordered { records, lag_secs } => {
-                write!(f, "{records} records out of order beyond the lateness, by up to {lag_secs} s")
+                write!(
+                    f,
+                    "{records} records out of order beyond the lateness, by up to {lag_secs} s"
+                )
             }
             Why::Stream => f.write_str("standard input cannot be read twice"),
             Why::TooManyOpen => f.write_str("more long files overlap than may be open at once"),
@@ -196,9 +199,7 @@ impl Survey {
         loop {
             let bytes = framer.input_bytes();
             if bytes - told_bytes >= PROGRESS_BYTES {
-                watch(Seen::Read {
-                    bytes: bytes - told_bytes,
-                });
+                watch(Seen::Read { bytes: bytes - told_bytes });
                 told_bytes = bytes;
             }
             let Some(framed) = framer.next() else { break };
@@ -225,9 +226,7 @@ impl Survey {
                 }
             }
         }
-        watch(Seen::Read {
-            bytes: framer.input_bytes() - told_bytes,
-        });
+        watch(Seen::Read { bytes: framer.input_bytes() - told_bytes });
         self.found(path, is_stream, extent);
         Ok(())
     }
@@ -240,16 +239,11 @@ impl Survey {
             summary.span = Some((least.min(extent.least), greatest.max(extent.greatest)));
         }
         let why = if extent.disordered > 0 {
-            Some(Why::Disordered {
-                records: extent.disordered,
-                lag_secs: extent.lag_secs,
-            })
+            Some(Why::Disordered { records: extent.disordered, lag_secs: extent.lag_secs })
         } else {
             is_stream.then_some(Why::Stream)
         };
-        summary
-            .sorted
-            .extend(why.map(|why| (path.to_path_buf(), why)));
+        summary.sorted.extend(why.map(|why| (path.to_path_buf(), why)));
         if !is_stream {
             self.files.push((path.to_path_buf(), extent));
         }

@@ -41,13 +41,7 @@ impl File {
             fs::create_dir_all(folder)?;
         }
         let (file, bytes) = open(path)?;
-        Ok(File {
-            path: path.to_path_buf(),
-            file,
-            bytes,
-            format,
-            rotation,
-        })
+        Ok(File { path: path.to_path_buf(), file, bytes, format, rotation })
     }
 
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -100,11 +94,7 @@ impl Sink for File {
 }
 
 fn open(path: &Path) -> io::Result<(fs::File, u64)> {
-    let mut file = OpenOptions::new()
-        .read(true)
-        .append(true)
-        .create(true)
-        .open(path)?;
+    let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
     let mut bytes = file.seek(SeekFrom::End(0))?;
     if bytes > 0 {
         file.seek(SeekFrom::End(-1))?;
@@ -134,10 +124,7 @@ mod tests {
     fn told(count: u64) -> Told {
         let mut alert = burst();
         alert.count = count;
-        Told {
-            alert,
-            view: View::Final,
-        }
+        Told { alert, view: View::Final }
     }
 
     fn counts(path: &Path) -> Vec<u64> {
@@ -173,10 +160,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("alerts.ndjson");
         let bytes = Format::Ndjson.render(&told(3)).len() as u64;
-        let rotation = Rotation {
-            bytes_max: 2 * bytes,
-            files_max: 2,
-        };
+        let rotation = Rotation { bytes_max: 2 * bytes, files_max: 2 };
         let mut sink = File::open(&path, Format::Ndjson, Some(rotation)).unwrap();
         for count in 1..=7 {
             assert_eq!(sink.send(&[told(count)]), [Verdict::Delivered]);

@@ -52,10 +52,7 @@ mod tests {
     use crate::encode::ocsf::{View, tests::burst};
 
     fn told() -> Told {
-        Told {
-            alert: burst(),
-            view: View::Final,
-        }
+        Told { alert: burst(), view: View::Final }
     }
 
     #[test]

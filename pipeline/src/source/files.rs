@@ -132,24 +132,9 @@ mod tests {
         let names: Vec<String> = walked
             .files
             .iter()
-            .map(|path| {
-                path.strip_prefix(root)
-                    .unwrap_or(path)
-                    .display()
-                    .to_string()
-            })
+            .map(|path| path.strip_prefix(root).unwrap_or(path).display().to_string())
             .collect();
-        assert_eq!(
-            names,
-            [
-                "a/x.ndjson",
-                "b/1.json",
-                "b/2.json.gz",
-                "c.log",
-                "odd.bin",
-                "-"
-            ]
-        );
+        assert_eq!(names, ["a/x.ndjson", "b/1.json", "b/2.json.gz", "c.log", "odd.bin", "-"]);
         assert_eq!((walked.digest_folders, walked.others), (1, 2));
         #[cfg(unix)]
         assert_eq!(walked.faults[0].0, root.join("z.json"));

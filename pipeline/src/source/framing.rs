@@ -224,9 +224,8 @@ impl<R: Read> Framer<R> {
         self.start += 1;
         loop {
             let by_line = next_line_object(self.rest(), indent);
-            let by_beginning = beginning
-                .as_ref()
-                .and_then(|begins| memmem::find(self.rest(), begins));
+            let by_beginning =
+                beginning.as_ref().and_then(|begins| memmem::find(self.rest(), begins));
             if let Some(skip) = by_line.into_iter().chain(by_beginning).min() {
                 let again = (scanned as u64).saturating_sub(self.place() + skip as u64 - offset);
                 let read = self.offset + self.end as u64;
@@ -253,12 +252,7 @@ impl<R: Read> Framer<R> {
                 break;
             }
         }
-        Reject {
-            offset,
-            bytes: self.place() - offset,
-            reason,
-            excerpt,
-        }
+        Reject { offset, bytes: self.place() - offset, reason, excerpt }
     }
 
     /// Something that begins like no record, up to the end of its line or the next value.
@@ -381,19 +375,12 @@ impl<R: Read> Framer<R> {
     }
 
     fn at_end(&mut self) -> Option<Reject> {
-        let reason = self
-            .fault
-            .take()
-            .or_else(|| (!self.open.is_empty()).then_some(Reason::ListCutOff))?;
+        let reason =
+            self.fault.take().or_else(|| (!self.open.is_empty()).then_some(Reason::ListCutOff))?;
         if reason == Reason::ListCutOff {
             self.open.clear();
         }
-        Some(Reject {
-            offset: self.place(),
-            bytes: 0,
-            reason,
-            excerpt: String::new(),
-        })
+        Some(Reject { offset: self.place(), bytes: 0, reason, excerpt: String::new() })
     }
 
     fn reject(&mut self, reason: Reason, bytes: usize) -> Found {
@@ -451,10 +438,7 @@ impl<R: Read> Framer<R> {
             }
         }
         let room = self.buffer.get_mut(self.end..).unwrap_or_default();
-        debug_assert!(
-            !room.is_empty(),
-            "nobody asks for more than a record and a chunk"
-        );
+        debug_assert!(!room.is_empty(), "nobody asks for more than a record and a chunk");
         loop {
             match self.input.read(room) {
                 Ok(0) => self.ended = true,

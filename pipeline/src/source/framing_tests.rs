@@ -42,22 +42,12 @@ fn framed(text: &[u8], at_once: usize) -> (Vec<Vec<u8>>, Rejects) {
 fn read(text: &str) -> (Vec<String>, Vec<(u64, u64, Reason)>) {
     let whole = framed(text.as_bytes(), usize::MAX);
     for at_once in [1, 7, 64] {
-        assert_eq!(
-            framed(text.as_bytes(), at_once),
-            whole,
-            "{at_once} bytes a read"
-        );
+        assert_eq!(framed(text.as_bytes(), at_once), whole, "{at_once} bytes a read");
     }
     let (records, rejects) = whole;
     (
-        records
-            .into_iter()
-            .map(|record| String::from_utf8(record).unwrap())
-            .collect(),
-        rejects
-            .into_iter()
-            .map(|reject| (reject.offset, reject.bytes, reject.reason))
-            .collect(),
+        records.into_iter().map(|record| String::from_utf8(record).unwrap()).collect(),
+        rejects.into_iter().map(|reject| (reject.offset, reject.bytes, reject.reason)).collect(),
     )
 }
 
@@ -101,10 +91,7 @@ fn reads_every_layout() {
 fn reads_pretty_printed() {
     let record = "{\n  \"a\": {\n    \"b\": [\n      {\n        \"c\": 1\n      }\n    ]\n  }\n}";
     assert_eq!(records(&format!("{record}\n{record}")), [record, record]);
-    assert_eq!(
-        records(&format!("[\n{record},\n{record}\n]")),
-        [record, record]
-    );
+    assert_eq!(records(&format!("[\n{record},\n{record}\n]")), [record, record]);
     let wrapped = format!("{{\n  \"Records\": [\n    {record},\n    {record}\n  ]\n}}\n");
     assert_eq!(records(&wrapped), [record, record]);
 }
@@ -135,18 +122,13 @@ fn a_cut_line_costs_that_line_alone() {
 fn a_broken_element_costs_that_element_alone() {
     let good = "{\"eventVersion\":\"1.08\",\"n\":1}";
     let broken = "{\"eventVersion\":\"1.08\",\"n\":\"x}";
-    let (records, rejects) = read(&format!(
-        "{{\"Records\":[{good},{broken},{good},{good}]}}\n"
-    ));
+    let (records, rejects) = read(&format!("{{\"Records\":[{good},{broken},{good},{good}]}}\n"));
     assert_eq!(records, [good, good, good]);
     assert_eq!(rejects.len(), 1);
     let line = format!("{{\"Records\":[{good},{broken}]}}\n");
     let (records, rejects) = read(&line.repeat(40));
     assert_eq!(records.len(), 40);
-    assert!(
-        rejects.iter().all(|r| r.2 != Reason::TooDeep),
-        "{rejects:?}"
-    );
+    assert!(rejects.iter().all(|r| r.2 != Reason::TooDeep), "{rejects:?}");
     assert!(rejects.len() >= 40, "{rejects:?}");
 }
 
@@ -210,14 +192,7 @@ fn a_long_wrapper_is_read_element_by_element() {
 
 #[test]
 fn nothing_but_broken_records_takes_linear_time() {
-    for line in [
-        "{\"a\":1,\n",
-        "{",
-        "[{\"a\":[\n",
-        "{\"a\":\"\n",
-        "\"",
-        "{\"Records\":[",
-    ] {
+    for line in ["{\"a\":1,\n", "{", "[{\"a\":[\n", "{\"a\":\"\n", "\"", "{\"Records\":["] {
         let text = line.repeat((3 << 20) / line.len());
         let mut framer = Framer::new(text.as_bytes(), Limits::default());
         let mut covered = 0;
@@ -235,20 +210,15 @@ fn nothing_but_broken_records_takes_linear_time() {
 #[test]
 fn a_cut_gzip_gives_what_was_readable_and_a_reject() {
     let mut rng = StdRng::seed_from_u64(1);
-    let text: String = (0..20_000)
-        .map(|n| format!("{{\"n\":{n},\"x\":{}}}\n", rng.random::<u64>()))
-        .collect();
+    let text: String =
+        (0..20_000).map(|n| format!("{{\"n\":{n},\"x\":{}}}\n", rng.random::<u64>())).collect();
     let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
     gzip.write_all(text.as_bytes()).unwrap();
     let gzip = gzip.finish().unwrap();
     let (all, rejects) = framed(&gzip, usize::MAX);
     assert_eq!((all.len(), rejects.len()), (20_000, 0));
     let (some, rejects) = framed(&gzip[..gzip.len() / 2], 1_000);
-    assert!(
-        some.len() > 5_000 && all.starts_with(&some),
-        "{}",
-        some.len()
-    );
+    assert!(some.len() > 5_000 && all.starts_with(&some), "{}", some.len());
     let last = rejects.last().unwrap();
     assert!(matches!(last.reason, Reason::Unreadable(_)), "{last:?}");
     let (double, rejects) = framed(&[&gzip[..], &gzip[..]].concat(), usize::MAX);
@@ -274,15 +244,9 @@ fn any_mixture_of_layouts_reads_the_same() {
             };
         }
         let (found, rejects) = framed(text.as_bytes(), rng.random_range(1..200));
-        let found: Vec<String> = found
-            .into_iter()
-            .map(|record| String::from_utf8(record).unwrap())
-            .collect();
-        assert_eq!(
-            (&found, rejects),
-            (&expected, vec![]),
-            "seed {seed}: {text}"
-        );
+        let found: Vec<String> =
+            found.into_iter().map(|record| String::from_utf8(record).unwrap()).collect();
+        assert_eq!((&found, rejects), (&expected, vec![]), "seed {seed}: {text}");
     }
 }
 
@@ -290,9 +254,7 @@ fn any(rng: &mut StdRng) -> String {
     let value = ["1", "\"}{\\\"[\"", "{}", "[{\"x\":\"\\\\\"},[]]", "null"][rng.random_range(0..5)];
     let pretty = ["", "\n  ", " "][rng.random_range(0..3)];
     let many = rng.random_range(0..12);
-    let members: Vec<String> = (0..many)
-        .map(|n| format!("{pretty}\"k{n}\":{value}"))
-        .collect();
+    let members: Vec<String> = (0..many).map(|n| format!("{pretty}\"k{n}\":{value}")).collect();
     format!("{{{}{pretty}}}", members.join(","))
 }
 

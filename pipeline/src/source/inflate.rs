@@ -23,10 +23,7 @@ pub const RATIO_GRACE_BYTES: u64 = 16 << 20;
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits {
-            inflated_bytes_max: 1 << 40,
-            ratio_max: 500,
-        }
+        Limits { inflated_bytes_max: 1 << 40, ratio_max: 500 }
     }
 }
 
@@ -63,11 +60,7 @@ enum State<R: Read> {
 impl<R: Read> Inflate<R> {
     /// Nothing is read until the first `read`.
     pub fn new(reader: R, limits: Limits) -> Inflate<R> {
-        Inflate {
-            state: State::Unopened(reader),
-            limits,
-            inflated: 0,
-        }
+        Inflate { state: State::Unopened(reader), limits, inflated: 0 }
     }
 
     /// Bytes taken from the input so far, packed as they are: for progress.
@@ -92,10 +85,7 @@ impl<R: Read> Inflate<R> {
             }
         }
         let gzip = head == [0x1f, 0x8b];
-        let whole = Counted {
-            reader: Cursor::new(head).chain(reader),
-            bytes: 0,
-        };
+        let whole = Counted { reader: Cursor::new(head).chain(reader), bytes: 0 };
         self.state = if gzip {
             State::Gzip(Box::new(MultiGzDecoder::new(BufReader::with_capacity(
                 INPUT_BUFFER_BYTES,
@@ -108,10 +98,7 @@ impl<R: Read> Inflate<R> {
     }
 
     fn excess(&self) -> Option<Excess> {
-        let Limits {
-            inflated_bytes_max,
-            ratio_max,
-        } = self.limits;
+        let Limits { inflated_bytes_max, ratio_max } = self.limits;
         if self.inflated > inflated_bytes_max {
             Some(Excess::Bytes(inflated_bytes_max))
         } else if self.inflated > RATIO_GRACE_BYTES
@@ -190,14 +177,8 @@ mod tests {
     #[test]
     fn plain_gzip_and_members_read_alike() {
         let members = [gzip(b"one\n"), gzip(b"two\n")].concat();
-        assert_eq!(
-            read(b"one\ntwo\n", Limits::default()),
-            (b"one\ntwo\n".into(), None)
-        );
-        assert_eq!(
-            read(&members, Limits::default()),
-            (b"one\ntwo\n".into(), None)
-        );
+        assert_eq!(read(b"one\ntwo\n", Limits::default()), (b"one\ntwo\n".into(), None));
+        assert_eq!(read(&members, Limits::default()), (b"one\ntwo\n".into(), None));
         for short in [&b""[..], b"x", b"\x1f"] {
             assert_eq!(read(short, Limits::default()), (short.into(), None));
         }
@@ -217,19 +198,10 @@ mod tests {
         let bomb = gzip(&vec![b' '; 64 << 20]);
         let (text, fault) = read(&bomb, Limits::default());
         assert!(text.len() as u64 <= RATIO_GRACE_BYTES + (1 << 20));
-        assert_eq!(
-            fault.as_deref(),
-            Some("gzip inflates to more than 500 times its size")
-        );
-        let few = Limits {
-            inflated_bytes_max: 1_000,
-            ..Limits::default()
-        };
+        assert_eq!(fault.as_deref(), Some("gzip inflates to more than 500 times its size"));
+        let few = Limits { inflated_bytes_max: 1_000, ..Limits::default() };
         let (text, fault) = read(&bomb, few);
         assert!(text.len() < 1 << 20);
-        assert_eq!(
-            fault.as_deref(),
-            Some("gzip inflates to more than 1000 bytes")
-        );
+        assert_eq!(fault.as_deref(), Some("gzip inflates to more than 1000 bytes"));
     }
 }

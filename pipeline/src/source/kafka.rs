@@ -81,14 +81,17 @@ impl Kafka {
         })
     }
 
-    fn input(&mut self, topic: &str, partition: i32) -> Input {
-        if let Some(known) = self.inputs.get(&(topic.to_owned(), partition)) {
-            return *known;
+    /// Numbers the partitions that the group has given us, and says so before anything of them.
+    fn name_gained(&mut self) {
+        let gained = std::mem::take(
+            &mut *self.consumer.context().gained.lock().unwrap_or_else(PoisonError::into_inner),
+        );
+        if !gained.is_empty() {
+            let number = |(topic, partition): &(String, i32)| {
+                input(&mut self.inputs, &mut self.names, topic, *partition)
+            };
+            self.ready.push_front(Next::Gained(gained.iter().map(number).collect()));
         }
-        let input = Input::try_from(self.names.len()).unwrap_or(Input::MAX);
-        self.names.push(format!("{topic}[{partition}]"));
-        self.inputs.insert((topic.to_owned(), partition), input);
-        input
     }
 
     /// Takes what librdkafka holds, until there is nothing, or enough.
@@ -101,25 +104,18 @@ impl Kafka {
                 Some(Ok(message)) => {
                     (topic, partition) = (message.topic().to_owned(), message.partition());
                     (offset, sent_ms) = (message.offset(), message.timestamp().to_millis());
-                    let known = self.inputs.get(&(topic.clone(), partition)).copied();
-                    let input = match known {
-                        Some(input) => input,
-                        None => {
-                            let input = Input::try_from(self.names.len()).unwrap_or(Input::MAX);
-                            self.names.push(format!("{topic}[{partition}]"));
-                            self.inputs.insert((topic.clone(), partition), input);
-                            input
-                        }
-                    };
+                    let payload = message.payload().unwrap_or_default();
+                    let input = input(&mut self.inputs, &mut self.names, &topic, partition);
                     let batch = self.gathering.entry(input).or_insert_with(|| Batch::of(input));
                     batch.sent_ms = batch.sent_ms.or(sent_ms);
                     let offset = u64::try_from(offset).unwrap_or(0);
-                    batch.push(offset, message.payload().unwrap_or_default());
+                    batch.push(offset, payload);
                     if batch.len() >= BATCH_RECORDS_MAX {
                         self.hand_out(input);
                     }
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
+                    self.name_gained();
                     let inputs: Vec<Input> = self
                         .inputs
                         .iter()
@@ -160,19 +156,26 @@ impl Source for Kafka {
         if self.ready.is_empty() {
             self.gather(wait)?;
         }
-        let gained = std::mem::take(
-            &mut *self.consumer.context().gained.lock().unwrap_or_else(PoisonError::into_inner),
-        );
-        if !gained.is_empty() {
-            let gained = gained.iter().map(|(t, p)| self.input(t, *p)).collect();
-            return Ok(Next::Gained(gained));
-        }
+        self.name_gained();
         Ok(self.ready.pop_front().unwrap_or(Next::Nothing))
     }
 
     fn name_of(&self, input: Input) -> String {
         self.names.get(input as usize).cloned().unwrap_or_else(|| format!("input {input}"))
     }
+}
+
+/// The number of a partition; a new one if it has none.
+fn input(
+    inputs: &mut HashMap<(String, i32), Input>,
+    names: &mut Vec<String>,
+    topic: &str,
+    partition: i32,
+) -> Input {
+    *inputs.entry((topic.to_owned(), partition)).or_insert_with(|| {
+        names.push(format!("{topic}[{partition}]"));
+        Input::try_from(names.len() - 1).unwrap_or(Input::MAX)
+    })
 }
 
 /// Trouble that librdkafka mends by itself; it goes on trying.

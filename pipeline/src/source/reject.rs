@@ -62,10 +62,7 @@ pub enum Reason {
 
 /// Why reading ended before the input did.
 pub(super) fn reason_of(error: &io::Error) -> Reason {
-    match error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<Excess>())
-    {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<Excess>()) {
         Some(excess) => Reason::Excess(*excess),
         None => Reason::Unreadable(error.to_string()),
     }

@@ -42,29 +42,18 @@ const BLOCK: usize = 64;
 impl Scanner {
     /// For bytes that begin with the object's `{`. `by_line`: the object itself begins a line.
     pub(crate) fn new(by_line: bool) -> Scanner {
-        Scanner {
-            done: 0,
-            depth: 0,
-            in_text: 0,
-            escaped: 0,
-            line_begins: 0,
-            by_line,
-        }
+        Scanner { done: 0, depth: 0, in_text: 0, escaped: 0, line_begins: 0, by_line }
     }
 
     /// For bytes inside an object, outside any text.
     pub(crate) fn inside() -> Scanner {
-        Scanner {
-            depth: 1,
-            ..Scanner::new(true)
-        }
+        Scanner { depth: 1, ..Scanner::new(true) }
     }
 
     /// Scans `bytes`, the same as in the call before with more at their end.
     pub(crate) fn scan(&mut self, bytes: &[u8]) -> Scan {
-        while let Some((block, _)) = bytes
-            .get(self.done..)
-            .and_then(<[u8]>::split_first_chunk::<BLOCK>)
+        while let Some((block, _)) =
+            bytes.get(self.done..).and_then(<[u8]>::split_first_chunk::<BLOCK>)
         {
             if let Some(found) = self.block(block, bytes) {
                 return found;
@@ -126,11 +115,7 @@ impl Scanner {
         }
         if broken != 0 {
             let text_first = text_broken.trailing_zeros() < begins.trailing_zeros();
-            return Some(if text_first {
-                Scan::TextBroken
-            } else {
-                Scan::NextBegins
-            });
+            return Some(if text_first { Scan::TextBroken } else { Scan::NextBegins });
         }
         self.depth = (self.depth + opens.count_ones()).saturating_sub(closes.count_ones());
         None
@@ -191,13 +176,7 @@ struct Masks {
 impl Masks {
     fn of(block: &[u8; BLOCK]) -> Masks {
         let (quarters, _) = block.as_chunks::<16>();
-        let mut masks = Masks {
-            quotes: 0,
-            backslashes: 0,
-            opens: 0,
-            closes: 0,
-            line_ends: 0,
-        };
+        let mut masks = Masks { quotes: 0, backslashes: 0, opens: 0, closes: 0, line_ends: 0 };
         for (i, quarter) in quarters.iter().enumerate() {
             let bytes = u8x16::from(*quarter);
             // `[` and `{` differ in this bit alone, and so do `]` and `}`.

@@ -30,11 +30,7 @@ pub(super) fn head(bytes: &[u8]) -> Head {
         };
         let rest = rest.get(blanks..).unwrap_or_default();
         if !rest.starts_with(token) {
-            return if token.starts_with(rest) {
-                Head::Undecided
-            } else {
-                Head::Record
-            };
+            return if token.starts_with(rest) { Head::Undecided } else { Head::Record };
         }
         at += blanks + token.len();
     }
@@ -89,10 +85,7 @@ pub(super) fn beginning(object: &[u8]) -> Option<Vec<u8>> {
 pub(super) fn next_line_object(bytes: &[u8], indent: u64) -> Option<usize> {
     memchr::memchr_iter(b'\n', bytes).find_map(|at| {
         let line = bytes.get(at + 1..)?;
-        let blanks = line
-            .iter()
-            .take(KEPT_BYTES)
-            .position(|byte| !matches!(byte, b' ' | b'\t'))?;
+        let blanks = line.iter().take(KEPT_BYTES).position(|byte| !matches!(byte, b' ' | b'\t'))?;
         let fits = line.get(blanks) == Some(&b'{') && blanks as u64 <= indent;
         fits.then_some(at + 1 + blanks)
     })

@@ -144,13 +144,9 @@ fn parts<'b>(record: &Record<'b>) -> Parts<'b> {
     if name.eq_ignore_ascii_case("CreateHyperParameterTuningJob") {
         return tuning(&params);
     }
-    let places = PLACES
-        .iter()
-        .find(|(operation, _)| operation.eq_ignore_ascii_case(&name));
+    let places = PLACES.iter().find(|(operation, _)| operation.eq_ignore_ascii_case(&name));
     for path in places.map_or(&[][..], |(_, paths)| paths) {
-        reach::each(params.clone(), path, &mut |object| {
-            add_parts(&mut parts, object)
-        });
+        reach::each(params.clone(), path, &mut |object| add_parts(&mut parts, object));
     }
     parts
 }
@@ -169,9 +165,7 @@ fn tuning<'b>(params: &Value<'b>) -> Parts<'b> {
         }
         let weight = |parts: &Parts<'_>| {
             let all = parts.iter().map(Part::weight);
-            all.fold((0_u64, 0_u64), |(a, b), (c, d)| {
-                (a.saturating_add(c), b.saturating_add(d))
-            })
+            all.fold((0_u64, 0_u64), |(a, b), (c, d)| (a.saturating_add(c), b.saturating_add(d)))
         };
         if greatest.is_empty() || weight(&parts) > weight(&greatest) {
             greatest = parts;
@@ -179,9 +173,7 @@ fn tuning<'b>(params: &Value<'b>) -> Parts<'b> {
     });
     let limit = "hyperParameterTuningJobConfig.resourceLimits.maxParallelTrainingJobs";
     let parallel = reach::text_at(params.clone(), limit);
-    let parallel = parallel
-        .and_then(|text| reach::count(Value::Text(text)))
-        .unwrap_or(1);
+    let parallel = parallel.and_then(|text| reach::count(Value::Text(text))).unwrap_or(1);
     let parallel = parallel.min(COUNT_MAX);
     for part in &mut greatest {
         part.instances = part.instances.map(|n| n.saturating_mul(parallel));
@@ -208,11 +200,7 @@ mod tests {
     #[test]
     fn training_jobs() {
         let of = |config: &str, wanted| {
-            asks(
-                "CreateTrainingJob",
-                &format!(r#"{{"resourceConfig":{config}}}"#),
-                wanted,
-            );
+            asks("CreateTrainingJob", &format!(r#"{{"resourceConfig":{config}}}"#), wanted);
         };
         of(
             r#"{"instanceType":"ml.p4d.24xlarge","instanceCount":4,"volumeSizeInGB":100}"#,
@@ -222,10 +210,7 @@ mod tests {
             r#"{"instanceType":"ml.m5.large","instanceCount":2,"volumeSizeInGB":10}"#,
             ["2", "0", "0.23", "20"],
         );
-        of(
-            r#"{"instanceType":"ml.m5.large"}"#,
-            ["1", "0", "0.115", "-"],
-        );
+        of(r#"{"instanceType":"ml.m5.large"}"#, ["1", "0", "0.115", "-"]);
         of(
             r#"{"instanceGroups":[{"instanceType":"ml.g5.12xlarge","instanceCount":2},{"instanceType":"ml.c5.xlarge","instanceCount":1}],"volumeSizeInGB":5}"#,
             ["3", "8", "14.384", "15"],
@@ -235,10 +220,7 @@ mod tests {
             r#"{"instancePreferences":[{"instanceType":"ml.m5.large","instanceCount":9},{"instanceType":"ml.p5.48xlarge","instanceCount":2}]}"#,
             ["2", "16", "126.592", "-"],
         );
-        of(
-            r#"{"instanceType":"ml.p5.48xlarge","instanceCount":"2"}"#,
-            ["2", "16", "126.592", "-"],
-        );
+        of(r#"{"instanceType":"ml.p5.48xlarge","instanceCount":"2"}"#, ["2", "16", "126.592", "-"]);
         of("{}", ["-", "-", "-", "-"]);
         of("null", ["-", "-", "-", "-"]);
         let rules = r#"{"resourceConfig":{"instanceType":"ml.m5.large","instanceCount":1},"debugRuleConfigurations":[{"instanceType":"ml.g5.xlarge","volumeSizeInGB":3},{"ruleEvaluatorImage":"x"}]}"#;
@@ -248,20 +230,10 @@ mod tests {
     #[test]
     fn unknown_parts_leave_a_floor_and_never_a_wrong_nothing() {
         let of = |config: &str, wanted| {
-            asks(
-                "CreateTrainingJob",
-                &format!(r#"{{"resourceConfig":{config}}}"#),
-                wanted,
-            );
+            asks("CreateTrainingJob", &format!(r#"{{"resourceConfig":{config}}}"#), wanted);
         };
-        of(
-            r#"{"instanceType":"ml.quantum1.large","instanceCount":3}"#,
-            ["3", "-", "-", "-"],
-        );
-        of(
-            r#"{"instanceType":"ml.p4d.96xlarge","instanceCount":3}"#,
-            ["3", "3", "-", "-"],
-        );
+        of(r#"{"instanceType":"ml.quantum1.large","instanceCount":3}"#, ["3", "-", "-", "-"]);
+        of(r#"{"instanceType":"ml.p4d.96xlarge","instanceCount":3}"#, ["3", "3", "-", "-"]);
         of(
             r#"{"instanceGroups":[{"instanceType":"ml.quantum1.large","instanceCount":1},{"instanceType":"ml.m5.large","instanceCount":1}]}"#,
             ["2", "-", "0.115", "-"],
@@ -270,18 +242,10 @@ mod tests {
             r#"{"instanceGroups":[{"instanceType":"ml.quantum1.large","instanceCount":1},{"instanceType":"ml.p3.2xlarge","instanceCount":1}]}"#,
             ["2", "1", "3.825", "-"],
         );
-        of(
-            r#"{"instanceType":"ml.m5.large","instanceCount":-4}"#,
-            ["1", "0", "0.115", "-"],
-        );
+        of(r#"{"instanceType":"ml.m5.large","instanceCount":-4}"#, ["1", "0", "0.115", "-"]);
         of(
             r#"{"instanceType":"ml.p4d.24xlarge","instanceCount":18446744073709551615,"volumeSizeInGB":18446744073709551615}"#,
-            [
-                "1000000000",
-                "8000000000",
-                "25251286000",
-                "1000000000000000000",
-            ],
+            ["1000000000", "8000000000", "25251286000", "1000000000000000000"],
         );
     }
 
@@ -289,25 +253,13 @@ mod tests {
     fn tuning_jobs_ask_for_what_may_run_at_once() {
         let one = r#"{"hyperParameterTuningJobConfig":{"resourceLimits":{"maxNumberOfTrainingJobs":500,"maxParallelTrainingJobs":10}},
             "trainingJobDefinition":{"resourceConfig":{"instanceType":"ml.p3.2xlarge","instanceCount":2,"volumeSizeInGB":7}}}"#;
-        asks(
-            "CreateHyperParameterTuningJob",
-            one,
-            ["20", "20", "76.5", "140"],
-        );
+        asks("CreateHyperParameterTuningJob", one, ["20", "20", "76.5", "140"]);
         let several = r#"{"hyperParameterTuningJobConfig":{"resourceLimits":{"maxParallelTrainingJobs":3}},
             "trainingJobDefinitions":[{"resourceConfig":{"instanceType":"ml.m5.large","instanceCount":50}},
             {"hyperParameterTuningResourceConfig":{"instanceType":"ml.g5.48xlarge","instanceCount":1}}]}"#;
-        asks(
-            "CreateHyperParameterTuningJob",
-            several,
-            ["3", "24", "61.08", "-"],
-        );
+        asks("CreateHyperParameterTuningJob", several, ["3", "24", "61.08", "-"]);
         let choice = r#"{"trainingJobDefinition":{"hyperParameterTuningResourceConfig":{"instanceConfigs":[{"instanceType":"ml.m5.large","instanceCount":1,"volumeSizeInGB":1},{"instanceType":"ml.trn1.2xlarge","instanceCount":2,"volumeSizeInGB":4}]}}}"#;
-        asks(
-            "CreateHyperParameterTuningJob",
-            choice,
-            ["2", "2", "-", "8"],
-        );
+        asks("CreateHyperParameterTuningJob", choice, ["2", "2", "-", "8"]);
         asks("CreateHyperParameterTuningJob", "{}", ["-", "-", "-", "-"]);
     }
 
@@ -324,9 +276,9 @@ mod tests {
                 "monitoringScheduleConfig.monitoringJobDefinition.monitoringResources.clusterConfig",
             ),
         ] {
-            let params = place.rsplit('.').fold(cluster.to_owned(), |inner, name| {
-                format!(r#"{{"{name}":{inner}}}"#)
-            });
+            let params = place
+                .rsplit('.')
+                .fold(cluster.to_owned(), |inner, name| format!(r#"{{"{name}":{inner}}}"#));
             asks(operation, &params, wanted);
             assert_eq!(
                 asked("instance_types", operation, &params),
@@ -372,11 +324,7 @@ mod tests {
             r#"{"notebookInstanceName":"n","rootAccess":"Enabled"}"#,
             ["-", "-", "-", "-"],
         );
-        asks(
-            "CreateApp",
-            r#"{"resourceSpec":{"instanceType":"system"}}"#,
-            ["0", "0", "0", "-"],
-        );
+        asks("CreateApp", r#"{"resourceSpec":{"instanceType":"system"}}"#, ["0", "0", "0", "-"]);
         asks(
             "CreateApp",
             r#"{"resourceSpec":{"instanceType":"ml.t3.medium"}}"#,
@@ -396,17 +344,9 @@ mod tests {
             {"instanceRequirements":{"instanceTypes":["ml.m5.large","ml.trn1.32xlarge"]},"instanceCount":2}],
             "restrictedInstanceGroups":[{"instanceType":"ml.m5.xlarge","instanceCount":1}]}"#;
         asks("CreateCluster", params, ["7", "64", "253.414", "2000"]);
-        let types = [
-            "ml.p5.48xlarge",
-            "ml.m5.large",
-            "ml.trn1.32xlarge",
-            "ml.m5.xlarge",
-        ];
+        let types = ["ml.p5.48xlarge", "ml.m5.large", "ml.trn1.32xlarge", "ml.m5.xlarge"];
         assert_eq!(asked("instance_types", "CreateCluster", params), types);
-        assert_eq!(
-            asked("families", "CreateCluster", params),
-            ["p5", "m5", "trn1"]
-        );
+        assert_eq!(asked("families", "CreateCluster", params), ["p5", "m5", "trn1"]);
         asks(
             "BatchAddClusterNodes",
             r#"{"nodesToAdd":[{"instanceGroupName":"g","incrementTargetCountBy":3}]}"#,
@@ -423,11 +363,7 @@ mod tests {
     fn only_sagemaker_is_asked() {
         let members = r#""eventSource":"ec2.amazonaws.com","eventName":"CreateNotebookInstance","requestParameters":{"instanceType":"ml.p3.2xlarge"}"#;
         assert!(derived("accelerators", members).is_empty());
-        asks(
-            "DescribeTrainingJob",
-            r#"{"trainingJobName":"j"}"#,
-            ["-", "-", "-", "-"],
-        );
+        asks("DescribeTrainingJob", r#"{"trainingJobName":"j"}"#, ["-", "-", "-", "-"]);
         asks("CreateTrainingJob", "null", ["-", "-", "-", "-"]);
     }
 }

@@ -29,10 +29,10 @@ pub(super) fn add_parts<'b>(parts: &mut Parts<'b>, object: Value<'b>) {
         group.push(Part { instances, ..part });
     }
     if group.is_empty() && asked.instance_type.is_none() {
-        let choices = asked.alternatives.into_iter().map(|part| Part {
-            instances: Some(counted(part.instances, asked.instances)),
-            ..part
-        });
+        let choices = asked
+            .alternatives
+            .into_iter()
+            .map(|part| Part { instances: Some(counted(part.instances, asked.instances)), ..part });
         group.extend(choices.max_by_key(Part::weight));
     }
     if group.is_empty() {
@@ -43,11 +43,7 @@ pub(super) fn add_parts<'b>(parts: &mut Parts<'b>, object: Value<'b>) {
             None if asked.serverless => Some(0),
             None => asked.instances,
         };
-        group.push(Part {
-            instance_type: asked.instance_type,
-            instances,
-            storage_gb: None,
-        });
+        group.push(Part { instance_type: asked.instance_type, instances, storage_gb: None });
     }
     if let Some(volume) = asked.volume_gb {
         let instances = total(&group, |part| part.instances).unwrap_or(1).max(1);
@@ -73,11 +69,7 @@ struct Asked<'b> {
 
 impl<'b> Asked<'b> {
     fn read(object: Raw<'b>) -> Asked<'b> {
-        let types = object.pick([
-            "instanceType",
-            "selectedInstanceType",
-            "deploymentInstanceType",
-        ]);
+        let types = object.pick(["instanceType", "selectedInstanceType", "deploymentInstanceType"]);
         let counts = object.pick([
             "instanceCount",
             "initialInstanceCount",
@@ -92,14 +84,7 @@ impl<'b> Asked<'b> {
             "instanceStorageConfigs",
             "serverlessConfig",
         ]);
-        let [
-            groups,
-            preferences,
-            configs,
-            pools,
-            types_listed,
-            requirements,
-        ] = object.pick([
+        let [groups, preferences, configs, pools, types_listed, requirements] = object.pick([
             "instanceGroups",
             "instancePreferences",
             "instanceConfigs",
@@ -154,10 +139,7 @@ fn add_simple<'b>(parts: &mut Parts<'b>, value: Value<'b>) {
 fn add_types<'b>(parts: &mut Parts<'b>, value: Value<'b>, path: &str) {
     reach::each(value, path, &mut |text| {
         if let Some(text) = text.into_text() {
-            parts.push(Part {
-                instance_type: Some(text),
-                ..Part::default()
-            });
+            parts.push(Part { instance_type: Some(text), ..Part::default() });
         }
     });
 }

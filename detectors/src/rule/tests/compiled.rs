@@ -27,14 +27,8 @@ fn numbers_of_conditions() {
     assert_eq!(kind("{lte: 5}"), threshold(None, Some(5), None, None));
     assert_eq!(kind("{eq: 5}"), threshold(None, None, Some(5), None));
     assert_eq!(kind("{neq: 5}"), threshold(None, None, None, Some(5)));
-    assert_eq!(
-        kind("{gt: 5, lte: 9}"),
-        threshold(Some(6), Some(9), None, None)
-    );
-    assert_eq!(
-        kind("{gt: 5, gte: 9}"),
-        threshold(Some(9), None, None, None)
-    );
+    assert_eq!(kind("{gt: 5, lte: 9}"), threshold(Some(6), Some(9), None, None));
+    assert_eq!(kind("{gt: 5, gte: 9}"), threshold(Some(9), None, None, None));
     let sum = |condition: &str| {
         let text = correlating(&format!(
             "{{type: value_sum, rules: [d], timespan: 1m, condition: {{field: a, {condition}}}}}"
@@ -56,12 +50,7 @@ fn temporal(condition: &str) -> String {
     let mut text = String::new();
     for name in ["a", "b", "c"] {
         let detection = detecting(&format!("{{s: {{eventName: {name}}}, condition: s}}"));
-        writeln!(
-            text,
-            "{}---",
-            detection.replace("name: d", &format!("name: {name}"))
-        )
-        .unwrap();
+        writeln!(text, "{}---", detection.replace("name: d", &format!("name: {name}"))).unwrap();
     }
     text + "title: t\nname: t\ncorrelation: {type: temporal, rules: [a, b, c], group-by: [u], \
             timespan: 1m"
@@ -82,10 +71,7 @@ fn members_of_temporal_rules() {
             ", condition: a and not b and c",
             Members::And(vec![one(0), Members::Not(Box::new(one(1))), one(2)]),
         ),
-        (
-            ", condition: 1 of them",
-            Members::Or(vec![one(0), one(1), one(2)]),
-        ),
+        (", condition: 1 of them", Members::Or(vec![one(0), one(1), one(2)])),
         (
             ", condition: {gte: 2}",
             Members::Or(vec![
@@ -94,10 +80,7 @@ fn members_of_temporal_rules() {
                 Members::And(vec![one(1), one(2)]),
             ]),
         ),
-        (
-            ", condition: {gte: 3}",
-            Members::And(vec![one(0), one(1), one(2)]),
-        ),
+        (", condition: {gte: 3}", Members::And(vec![one(0), one(1), one(2)])),
     ] {
         let set = rules(&temporal(condition));
         assert_eq!(set.rules[0].kind, Kind::Temporal(expected), "{condition}");
@@ -115,10 +98,7 @@ fn who_speaks() {
     assert!(rule.speaks);
     assert_eq!(rule.kind, Kind::Count(Threshold::at_least(1)));
     assert_eq!(rule.timespan_secs, 3_600);
-    assert_eq!(
-        rule.card.group_by,
-        ["floodmark.account", "floodmark.principal"]
-    );
+    assert_eq!(rule.card.group_by, ["floodmark.account", "floodmark.principal"]);
     assert_eq!((rule.card.file.as_str(), rule.card.line), ("r.yml", 1));
     assert_eq!(rule.card.level, Some(Level::Medium));
 
@@ -130,16 +110,10 @@ fn who_speaks() {
     let generating = rules(&format!("{}generate: true\n", correlating(count)));
     let speaking: Vec<bool> = generating.rules.iter().map(|rule| rule.speaks).collect();
     assert_eq!(speaking, [true, true]);
-    let taps: Vec<usize> = generating.detections[0]
-        .taps
-        .iter()
-        .map(|tap| tap.rule)
-        .collect();
+    let taps: Vec<usize> = generating.detections[0].taps.iter().map(|tap| tap.rule).collect();
     assert_eq!(taps, [0, 1]);
 
-    let own = rules(&format!(
-        "{base}floodmark: {{group-by: [awsRegion], timespan: 10m}}\n"
-    ));
+    let own = rules(&format!("{base}floodmark: {{group-by: [awsRegion], timespan: 10m}}\n"));
     assert_eq!(own.rules[0].timespan_secs, 600);
     assert_eq!(own.rules[0].card.group_by, ["awsRegion"]);
 }
@@ -150,11 +124,7 @@ fn correlations_over_correlations() {
     let text = "title: upper\ncorrelation: {type: event_count, rules: [lower], group-by: [u], timespan: 1h, condition: {gte: 2}}\n---\n\
                 title: lower\nname: lower\ncorrelation: {type: event_count, rules: [d], group-by: [u, awsRegion], timespan: 5m, condition: {lt: 9}}\n---\n";
     let set = rules(&(text.to_owned() + &detecting("{s: {eventName: A}, condition: s}")));
-    let titles: Vec<&str> = set
-        .rules
-        .iter()
-        .map(|rule| rule.card.title.as_str())
-        .collect();
+    let titles: Vec<&str> = set.rules.iter().map(|rule| rule.card.title.as_str()).collect();
     assert_eq!(titles, ["lower", "upper"]);
     assert_eq!(set.rules[0].taps[0].rule, 1);
     assert_eq!((set.rules[0].delay_secs, set.rules[1].delay_secs), (0, 300));
@@ -196,16 +166,8 @@ fn tags_change_with_what_is_sampled_only() {
     // The same number on every machine and in every release: windows are kept under it.
     assert_eq!(first, 602_575_162_413_697_387);
     let same = [
-        tag(
-            "{condition: s, s: {'eventName': A}}",
-            count,
-            "level: high\n",
-        ),
-        tag(
-            "{s: {eventName: A}, condition: s}",
-            &count.replace("gte: 2", "gte: 3"),
-            "",
-        ),
+        tag("{condition: s, s: {'eventName': A}}", count, "level: high\n"),
+        tag("{s: {eventName: A}, condition: s}", &count.replace("gte: 2", "gte: 3"), ""),
         tag(
             "{s: {eventName: A}, condition: s}",
             count,
@@ -216,21 +178,11 @@ fn tags_change_with_what_is_sampled_only() {
     let other = [
         tag("{s: {eventName: B}, condition: s}", count, ""),
         tag("{s: {eventName: A}, condition: not s}", count, ""),
+        tag("{s: {eventName: A}, condition: s}", &count.replace("[a]", "[b]"), ""),
+        tag("{s: {eventName: A}, condition: s}", &count.replace("1m", "2m"), ""),
         tag(
             "{s: {eventName: A}, condition: s}",
-            &count.replace("[a]", "[b]"),
-            "",
-        ),
-        tag(
-            "{s: {eventName: A}, condition: s}",
-            &count.replace("1m", "2m"),
-            "",
-        ),
-        tag(
-            "{s: {eventName: A}, condition: s}",
-            &count
-                .replace("event_count", "value_count")
-                .replace("gte", "field: b, gte"),
+            &count.replace("event_count", "value_count").replace("gte", "field: b, gte"),
             "",
         ),
     ];
@@ -240,36 +192,16 @@ fn tags_change_with_what_is_sampled_only() {
 #[test]
 fn necessary_values() {
     for (detection, names, sources) in [
-        (
-            "{s: {eventName: [A, B], eventSource: X}, condition: s}",
-            Some("a b"),
-            Some("x"),
-        ),
-        (
-            "{s: {eventName: A}, t: {eventName: B}, condition: s or t}",
-            Some("a b"),
-            None,
-        ),
-        (
-            "{s: {eventName: A}, t: {awsRegion: B}, condition: s or t}",
-            None,
-            None,
-        ),
-        (
-            "{s: {eventName: A}, t: {awsRegion: B}, condition: s and not t}",
-            Some("a"),
-            None,
-        ),
+        ("{s: {eventName: [A, B], eventSource: X}, condition: s}", Some("a b"), Some("x")),
+        ("{s: {eventName: A}, t: {eventName: B}, condition: s or t}", Some("a b"), None),
+        ("{s: {eventName: A}, t: {awsRegion: B}, condition: s or t}", None, None),
+        ("{s: {eventName: A}, t: {awsRegion: B}, condition: s and not t}", Some("a"), None),
         ("{s: {eventName: A}, condition: not s}", None, None),
         ("{s: {eventName: A*}, condition: s}", None, None),
         ("{s: {eventName: [A, null]}, condition: s}", None, None),
         ("{s: {eventName|cased: A}, condition: s}", Some("a"), None),
         ("{s: {eventName|neq: A}, condition: s}", None, None),
-        (
-            "{s: [{eventName: A}, {eventName: B}], condition: s}",
-            Some("a b"),
-            None,
-        ),
+        ("{s: [{eventName: A}, {eventName: B}], condition: s}", Some("a b"), None),
         (
             "{s: {eventName|expand: '%jobs%'}, condition: s}",
             Some("createprocessingjob createtrainingjob"),
@@ -280,15 +212,9 @@ fn necessary_values() {
             Some("a b c d e f g h i"),
             None,
         ),
-        (
-            "{s: {eventName: A}, t: {eventName: B}, condition: 2 of them}",
-            Some("a b"),
-            None,
-        ),
+        ("{s: {eventName: A}, t: {eventName: B}, condition: 2 of them}", Some("a b"), None),
     ] {
-        let necessary = rules(&detecting(detection)).detections[0]
-            .matcher
-            .necessary();
+        let necessary = rules(&detecting(detection)).detections[0].matcher.necessary();
         let joined = |values: Option<std::collections::BTreeSet<String>>| {
             values.map(|values| values.into_iter().collect::<Vec<_>>().join(" "))
         };

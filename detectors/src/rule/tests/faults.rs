@@ -11,20 +11,12 @@ fn faults(text: &str) -> String {
 }
 
 fn in_detection(detection: &str, expected: &str) {
-    assert_eq!(
-        faults(&detecting(detection)),
-        format!("r.yml:5: {expected}"),
-        "{detection}"
-    );
+    assert_eq!(faults(&detecting(detection)), format!("r.yml:5: {expected}"), "{detection}");
 }
 
 fn in_correlation(correlation: &str, expected: &str) {
     let text = correlating(correlation);
-    assert_eq!(
-        faults(&text),
-        format!("r.yml:9: {expected}"),
-        "{correlation}"
-    );
+    assert_eq!(faults(&text), format!("r.yml:9: {expected}"), "{correlation}");
 }
 
 #[test]
@@ -36,10 +28,7 @@ fn keys_at_every_depth() {
             format!("{head}levl: high\n{tail}"),
             "r.yml:3: unknown key `levl` (did you mean `level`?)",
         ),
-        (
-            format!("{head}{tail}custom_thing: 1\n"),
-            "r.yml:4: unknown key `custom_thing`",
-        ),
+        (format!("{head}{tail}custom_thing: 1\n"), "r.yml:4: unknown key `custom_thing`"),
         (
             format!("title: t\nlogsource: {{product: aws, servce: cloudtrail}}\n{tail}"),
             "r.yml:2: unknown key `servce` in `logsource` (did you mean `service`?)",
@@ -79,26 +68,11 @@ fn metadata() {
     for (line, expected) in [
         ("name: x", "r.yml:1: a rule needs a `title`"),
         ("title: [x]", "r.yml:3: `title` must be a text, not a list"),
-        (
-            "title: x\nid: abc",
-            "r.yml:4: id `abc` is no UUID (`name` may be any word)",
-        ),
-        (
-            "title: x\nlevel: hgih",
-            "r.yml:4: unknown level `hgih` (did you mean `high`?)",
-        ),
-        (
-            "title: x\nstatus: tset",
-            "r.yml:4: unknown status `tset` (did you mean `test`?)",
-        ),
-        (
-            "title: x\nsigma-version: 9",
-            "r.yml:4: `sigma-version` must be 1 to 3",
-        ),
-        (
-            "title: x\ntags: [a, {b: c}]",
-            "r.yml:4: `tags` holds texts, not a map",
-        ),
+        ("title: x\nid: abc", "r.yml:4: id `abc` is no UUID (`name` may be any word)"),
+        ("title: x\nlevel: hgih", "r.yml:4: unknown level `hgih` (did you mean `high`?)"),
+        ("title: x\nstatus: tset", "r.yml:4: unknown status `tset` (did you mean `test`?)"),
+        ("title: x\nsigma-version: 9", "r.yml:4: `sigma-version` must be 1 to 3"),
+        ("title: x\ntags: [a, {b: c}]", "r.yml:4: `tags` holds texts, not a map"),
         ("title: x\ntitle: y", "r.yml:4: key `title` stands twice"),
     ] {
         assert_eq!(faults(&format!("{head}{line}\n")), expected, "{line}");
@@ -120,10 +94,7 @@ fn metadata() {
         faults("action: global\ntitle: t\n"),
         "r.yml:1: `action` documents are not read (write each rule whole)"
     );
-    assert_eq!(
-        faults("- a\n"),
-        "r.yml:1: a rule is a map of keys, this is a list"
-    );
+    assert_eq!(faults("- a\n"), "r.yml:1: a rule is a map of keys, this is a list");
 }
 
 #[test]
@@ -149,10 +120,7 @@ fn conditions() {
             "conditions with `|` are not read (count with a correlation rule)\n\
              r.yml:5: selection `s` is not in the condition",
         ),
-        (
-            "{s: {eventName: A}, condition: s or 1 of filter_*}",
-            "no selection is called `filter_*`",
-        ),
+        ("{s: {eventName: A}, condition: s or 1 of filter_*}", "no selection is called `filter_*`"),
         (
             "{s: {eventName: A}, condition: 3 of s*}",
             "`3 of s*` among 1 selections never holds or always does",
@@ -161,15 +129,9 @@ fn conditions() {
             "{s: {eventName: A}, timeframe: 5m, condition: s}",
             "unknown key `timeframe` in `detection` (count with a correlation rule and its `timespan`)",
         ),
-        (
-            "{s: {}, condition: s}",
-            "an empty selection holds for every record",
-        ),
+        ("{s: {}, condition: s}", "an empty selection holds for every record"),
         ("{s: [], condition: s}", "an empty list holds for no record"),
-        (
-            "{s: {eventName: []}, condition: s}",
-            "an empty list holds for no record",
-        ),
+        ("{s: {eventName: []}, condition: s}", "an empty list holds for no record"),
         ("{s: [[a]], condition: s}", "a list in a list says nothing"),
     ] {
         in_detection(detection, expected);
@@ -184,47 +146,23 @@ fn conditions() {
 #[test]
 fn fields_and_values() {
     for (selection, expected) in [
-        (
-            "{eventName|contians: A}",
-            "unknown modifier `contians` (did you mean `contains`?)",
-        ),
-        (
-            "{eventName|not: A}",
-            "`not` is no modifier: negate in the condition, or use `neq`",
-        ),
+        ("{eventName|contians: A}", "unknown modifier `contians` (did you mean `contains`?)"),
+        ("{eventName|not: A}", "`not` is no modifier: negate in the condition, or use `neq`"),
         ("{eventName|all|all: A}", "modifier `all` stands twice"),
         (
             "{eventName|contains|endswith: A}",
             "modifiers `contains` and `endswith` do not go together",
         ),
-        (
-            "{eventName|re|contains: A}",
-            "modifiers `re` and `contains` do not go together",
-        ),
-        (
-            "{eventName|i: A}",
-            "modifiers `i`, `m` and `s` belong to `re`",
-        ),
-        (
-            "{eventName|exists|cased: true}",
-            "modifiers `cased` and `exists` do not go together",
-        ),
-        (
-            "{eventName|gt|neq: 1}",
-            "modifiers `neq` and `gt` do not go together",
-        ),
-        (
-            "{eventName|all|neq: [a]}",
-            "modifiers `all` and `neq` do not go together",
-        ),
+        ("{eventName|re|contains: A}", "modifiers `re` and `contains` do not go together"),
+        ("{eventName|i: A}", "modifiers `i`, `m` and `s` belong to `re`"),
+        ("{eventName|exists|cased: true}", "modifiers `cased` and `exists` do not go together"),
+        ("{eventName|gt|neq: 1}", "modifiers `neq` and `gt` do not go together"),
+        ("{eventName|all|neq: [a]}", "modifiers `all` and `neq` do not go together"),
         (
             "{eventName|cidr|expand: '%compute%'}",
             "modifiers `expand` and `cidr` do not go together",
         ),
-        (
-            "{eventName|wide: a}",
-            "modifier `wide` stands before `base64` or `base64offset`",
-        ),
+        ("{eventName|wide: a}", "modifier `wide` stands before `base64` or `base64offset`"),
         (
             "{eventName|contains|base64: a}",
             "modifier `base64` stands before `contains`, `startswith` or `endswith`",
@@ -240,14 +178,8 @@ fn fields_and_values() {
         ("{eventName|exists: maybe}", "`exists` wants true or false"),
         ("{eventName|gt: many}", "`many` is no decimal number"),
         ("{eventName|gt: null}", "`null` is no number"),
-        (
-            "{eventName|contains: null}",
-            "null is no text to be a part of another",
-        ),
-        (
-            "{eventName|neq: null}",
-            "null does not go with `neq`: use `exists`",
-        ),
+        ("{eventName|contains: null}", "null is no text to be a part of another"),
+        ("{eventName|neq: null}", "null does not go with `neq`: use `exists`"),
         (
             "{eventName|cidr: 10.0.0.1/8}",
             "`10.0.0.1/8` has bits set beyond its length, `10.0.0.0/8` is the network",
@@ -264,20 +196,14 @@ fn fields_and_values() {
             "{eventName: {a: b}}",
             "a value must be a text, a number, true, false or null, not a map (write `eventName.a`)",
         ),
-        (
-            "{eventName: [[a]]}",
-            "a value must be a text, a number, true, false or null, not a list",
-        ),
+        ("{eventName: [[a]]}", "a value must be a text, a number, true, false or null, not a list"),
         ("{a..b: x}", "`a..b` is no field: a name is missing"),
         (
             "{'a[some]': x}",
             "`[some]` is no array selector: there are any, all, all_or_empty, none and whole numbers",
         ),
         ("{'a[any': x}", "`a[any` has a `[` without a `]`"),
-        (
-            "{'a[any]b': x}",
-            "`a[any]b`: a `.` and a name must follow `]`",
-        ),
+        ("{'a[any]b': x}", "`a[any]b`: a `.` and a name must follow `]`"),
         (
             "{'a[any]|contains': {b: c}}",
             "modifiers do not go with a block: put them on the fields inside it",
@@ -286,18 +212,12 @@ fn fields_and_values() {
             "{'a[any].floodmark.actor': x}",
             "`floodmark.actor` belongs to the record, not to an element of it",
         ),
-        (
-            "{eventName|expand: '%compte%'}",
-            "there is no list `%compte%` (did you mean `compute`?)",
-        ),
+        ("{eventName|expand: '%compte%'}", "there is no list `%compte%` (did you mean `compute`?)"),
         (
             "{eventName|expand: '%nothing%'}",
             "list `%nothing%` is empty (say what that means under `floodmark.environment.nothing.empty`)",
         ),
-        (
-            "{eventName|expand: plain}",
-            "`expand` wants a list such as `%compute%`",
-        ),
+        ("{eventName|expand: plain}", "`expand` wants a list such as `%compute%`"),
         (
             "{eventName|expand: '%jobs%-%compute%'}",
             "`%jobs%-%compute%` names two lists: one value may name one",
@@ -471,20 +391,12 @@ fn rules_among_each_other() {
         )
     };
     assert_eq!(
-        faults(&format!(
-            "{d}{}{}",
-            count("a", "b", "x"),
-            count("b", "a", "x")
-        )),
+        faults(&format!("{d}{}{}", count("a", "b", "x"), count("b", "a", "x"))),
         "r.yml:9: rule `a` counts itself, by way of `rules`\n\
          r.yml:13: rule `b` counts itself, by way of `rules`"
     );
     assert_eq!(
-        faults(&format!(
-            "{d}{}{}",
-            count("a", "d", "userName"),
-            count("b", "a", "userNames")
-        )),
+        faults(&format!("{d}{}{}", count("a", "d", "userName"), count("b", "a", "userNames"))),
         "r.yml:13: it groups by `userNames`, but rule `a`, which it counts, does not \
          (did you mean `userName`?)"
     );
@@ -506,37 +418,18 @@ fn rules_among_each_other() {
 fn marks_and_other_windows() {
     let base = correlating("{type: event_count, rules: [d], timespan: 5m, condition: {gte: 2}}");
     for (floodmark, expected) in [
-        (
-            "{marks: [{level: low, gte: 5}]}",
-            "a mark's level must be above the rule's",
-        ),
-        (
-            "{marks: [{level: high, gte: 0}]}",
-            "a mark must be at least 1",
-        ),
-        (
-            "{differ: [awsRegion]}",
-            "`floodmark.differ` belongs to a temporal rule",
-        ),
-        (
-            "{all_services: true}",
-            "`floodmark.all_services` belongs to a detection",
-        ),
+        ("{marks: [{level: low, gte: 5}]}", "a mark's level must be above the rule's"),
+        ("{marks: [{level: high, gte: 0}]}", "a mark must be at least 1"),
+        ("{differ: [awsRegion]}", "`floodmark.differ` belongs to a temporal rule"),
+        ("{all_services: true}", "`floodmark.all_services` belongs to a detection"),
         (
             "{eager: true}",
             "`floodmark.eager` is not supported yet: what waits for the watermark waits",
         ),
-        (
-            "{needs: [managment]}",
-            "unknown feed `managment` (did you mean `management`?)",
-        ),
+        ("{needs: [managment]}", "unknown feed `managment` (did you mean `management`?)"),
     ] {
         let text = format!("{base}floodmark: {floodmark}\n");
-        assert_eq!(
-            faults(&text),
-            format!("r.yml:10: {expected}"),
-            "{floodmark}"
-        );
+        assert_eq!(faults(&text), format!("r.yml:10: {expected}"), "{floodmark}");
     }
     let base = detecting("{s: {eventName: A}, condition: s}");
     for (floodmark, expected) in [
@@ -573,16 +466,10 @@ fn all_at_once_by_file_and_line() {
             path: "b.yml".to_owned(),
             text: detecting("{s: {eventName|re: '('}, condition: x}"),
         },
-        Document {
-            path: "a.yml".to_owned(),
-            text: "title: [\n".to_owned(),
-        },
+        Document { path: "a.yml".to_owned(), text: "title: [\n".to_owned() },
     ];
     let faults = RuleSet::load(&documents, &environment()).unwrap_err();
     let places: Vec<(&str, usize)> = faults.iter().map(|f| (f.path.as_str(), f.line)).collect();
-    assert_eq!(
-        places,
-        [("a.yml", 2), ("b.yml", 5), ("b.yml", 5), ("b.yml", 5)]
-    );
+    assert_eq!(places, [("a.yml", 2), ("b.yml", 5), ("b.yml", 5), ("b.yml", 5)]);
     assert_eq!(faults[1].rule.as_deref(), Some("d"));
 }

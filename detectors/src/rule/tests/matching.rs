@@ -114,10 +114,7 @@ fn every_modifier() {
         ("{eventName|re: 'tObj'}", true),
         ("{userAgent|re|m|s: 'aws.cli'}", true),
         ("{sourceIPAddress|cidr: 35.249.0.0/16}", true),
-        (
-            "{sourceIPAddress|cidr: [10.0.0.0/8, '2001:db8::/32']}",
-            false,
-        ),
+        ("{sourceIPAddress|cidr: [10.0.0.0/8, '2001:db8::/32']}", false),
         ("{sourceIPAddress|cidr|neq: 10.0.0.0/8}", true),
         ("{eventName|exists: true}", true),
         ("{eventName|exists: false}", false),
@@ -125,18 +122,9 @@ fn every_modifier() {
         ("{absent|exists: false}", true),
         ("{errorCode|exists: true}", true),
         ("{userIdentity|exists: true}", true),
-        (
-            "{requestParameters.roleName|fieldref: userIdentity.userName}",
-            true,
-        ),
-        (
-            "{userIdentity.arn|fieldref|contains: userIdentity.userName}",
-            true,
-        ),
-        (
-            "{userIdentity.arn|fieldref|startswith: userIdentity.userName}",
-            false,
-        ),
+        ("{requestParameters.roleName|fieldref: userIdentity.userName}", true),
+        ("{userIdentity.arn|fieldref|contains: userIdentity.userName}", true),
+        ("{userIdentity.arn|fieldref|startswith: userIdentity.userName}", false),
         ("{eventName|fieldref: absent}", false),
         ("{eventName|fieldref|neq: awsRegion}", true),
         ("{requestParameters.count|gt: 19}", true),
@@ -153,10 +141,7 @@ fn every_modifier() {
         ("{eventName|contains|neq: Get}", true),
         ("{requestParameters.policy|base64: 'ping it'}", true),
         ("{requestParameters.policy|base64: 'ping'}", false),
-        (
-            "{requestParameters.policy|base64offset|contains: 'ing'}",
-            true,
-        ),
+        ("{requestParameters.policy|base64offset|contains: 'ing'}", true),
         ("{userAgent|windash|contains: ' /x '}", true),
         ("{userAgent|windash|contains: ' /y '}", false),
         ("{eventName|expand: '%compute%'}", false),
@@ -202,24 +187,12 @@ fn lists_filled_in() {
         ("{b|expand: '%allowed_buckets%'}", "ml-out-7", true),
         ("{b|expand: '%allowed_buckets%'}", "else", false),
         ("{b|neq|expand: '%allowed_buckets%'}", "else", true),
-        (
-            "{b|expand: 's3://%allowed_buckets%/x'}",
-            "s3://ml-data/x",
-            true,
-        ),
-        (
-            "{b|contains|expand: '%allowed_buckets%'}",
-            "an ml-data b",
-            true,
-        ),
+        ("{b|expand: 's3://%allowed_buckets%/x'}", "s3://ml-data/x", true),
+        ("{b|contains|expand: '%allowed_buckets%'}", "an ml-data b", true),
     ] {
         let detection = format!("{{s: {selection}, condition: s}}");
         let record = record(bucket);
-        assert_eq!(
-            matches(&detection, &record),
-            expected,
-            "{selection} {bucket}"
-        );
+        assert_eq!(matches(&detection, &record), expected, "{selection} {bucket}");
     }
 }
 
@@ -245,23 +218,11 @@ fn array_selectors() {
         ("{'absent[all_or_empty]': a}", true),
         ("{'absent[any]': a}", false),
         ("{'requestParameters.roleName[any]': train}", true),
-        (
-            "{'requestParameters.channels[any].uri|startswith': 's3://else'}",
-            true,
-        ),
-        (
-            "{'requestParameters.channels[all].uri|startswith': 's3://'}",
-            true,
-        ),
+        ("{'requestParameters.channels[any].uri|startswith': 's3://else'}", true),
+        ("{'requestParameters.channels[all].uri|startswith': 's3://'}", true),
         ("{'requestParameters.channels[all].size|gt': 3}", false),
-        (
-            "{'requestParameters.channels[any]': {uri|contains: ml-data, size: 3}}",
-            true,
-        ),
-        (
-            "{'requestParameters.channels[any]': {uri|contains: ml-data, size: 9}}",
-            false,
-        ),
+        ("{'requestParameters.channels[any]': {uri|contains: ml-data, size: 3}}", true),
+        ("{'requestParameters.channels[any]': {uri|contains: ml-data, size: 9}}", false),
         (
             "{'requestParameters.channels[any]': {a: {uri|contains: else}, b: {size: 3}, condition: a and not b}}",
             true,
@@ -269,15 +230,9 @@ fn array_selectors() {
         ("{'requestParameters.channels[0]': {size: 3}}", true),
         ("{'requestParameters.channels[any].kinds[any]': k1}", true),
         ("{'requestParameters.channels[all].kinds[any]': k1}", false),
-        (
-            "{'requestParameters.channels[any]': {uri|fieldref: uri}}",
-            true,
-        ),
+        ("{'requestParameters.channels[any]': {uri|fieldref: uri}}", true),
         ("{'requestParameters.nested.deep[any].k[any]': two}", true),
-        (
-            "{eventName: PutObject, 'requestParameters.names[any]': b}",
-            true,
-        ),
+        ("{eventName: PutObject, 'requestParameters.names[any]': b}", true),
     ]);
 }
 
@@ -318,10 +273,7 @@ fn conditions() {
         let detection = format!("{{{selections}, condition: {condition}}}");
         assert_eq!(matches(&detection, RECORD), expected, "{condition}");
     }
-    assert!(matches(
-        "{a: {eventName: X}, b: {eventName: PutObject}, condition: [a, b]}",
-        RECORD
-    ));
+    assert!(matches("{a: {eventName: X}, b: {eventName: PutObject}, condition: [a, b]}", RECORD));
 }
 
 #[test]

@@ -11,10 +11,7 @@ use super::*;
 
 /// One file `r.yml`.
 fn document(text: &str) -> Document {
-    Document {
-        path: "r.yml".to_owned(),
-        text: text.to_owned(),
-    }
+    Document { path: "r.yml".to_owned(), text: text.to_owned() }
 }
 
 fn load(text: &str) -> Result<RuleSet, Vec<Fault>> {

@@ -12,16 +12,7 @@ const fn row(
     request: &'static str,
     response: &'static str,
 ) -> Shape {
-    Shape {
-        service,
-        name,
-        access,
-        guard: Guard::None,
-        weights,
-        request,
-        response,
-        extra: "",
-    }
+    Shape { service, name, access, guard: Guard::None, weights, request, response, extra: "" }
 }
 
 impl Shape {

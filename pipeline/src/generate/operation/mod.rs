@@ -162,10 +162,7 @@ impl Operations {
 
     /// The place of a call that is known to be in the table.
     pub(super) fn place(&self, service: &str, name: &str) -> u16 {
-        let place = self
-            .all
-            .iter()
-            .position(|o| o.service == service && o.name == name);
+        let place = self.all.iter().position(|o| o.service == service && o.name == name);
         let place = place.unwrap_or_else(|| panic!("no shape for {service}:{name}"));
         u16::try_from(place).expect("the table is short")
     }

@@ -13,11 +13,7 @@ const fn row(
     response: &'static str,
 ) -> Shape {
     // Guarded calls are the scientists' alone, whose accounts the budgets watch.
-    let human = if matches!(guard, Guard::None) {
-        often / 20
-    } else {
-        0
-    };
+    let human = if matches!(guard, Guard::None) { often / 20 } else { 0 };
     Shape {
         service: "sagemaker",
         name,

@@ -13,14 +13,7 @@ use serde_json::Value;
 
 /// Small, but dense: what ordinary work does at a multiple of its usual rate must be held down.
 fn plan(seed: u64, feed: Feed) -> Plan {
-    Plan {
-        seed,
-        records: 40_000,
-        principals: 400,
-        accounts: 8,
-        feed,
-        ..Plan::default()
-    }
+    Plan { seed, records: 40_000, principals: 400, accounts: 8, feed, ..Plan::default() }
 }
 
 /// The feed as one number: every byte, arrival and hint.
@@ -45,10 +38,7 @@ fn the_same_bytes_for_the_same_plan() {
 
 #[test]
 fn attacks_leave_the_rest_as_it_was() {
-    let quiet = Plan {
-        attacks: Attacks::None,
-        ..plan(3, Feed::Ordered)
-    };
+    let quiet = Plan { attacks: Attacks::None, ..plan(3, Feed::Ordered) };
     let records = |plan: &Plan| -> BTreeSet<Vec<u8>> {
         deliveries(plan).map(|delivered| delivered.record).collect()
     };
@@ -58,10 +48,7 @@ fn attacks_leave_the_rest_as_it_was() {
         .into_iter()
         .map(|burst| ((burst.principal, burst.first), burst.count))
         .collect();
-    assert_eq!(
-        (busy.len() - quiet.len()) as u64,
-        planted.values().sum::<u64>()
-    );
+    assert_eq!((busy.len() - quiet.len()) as u64, planted.values().sum::<u64>());
 }
 
 #[test]
@@ -82,43 +69,28 @@ fn every_record_is_one_and_arrives_in_time() {
             assert_eq!(text(&record, "/recipientAccountId").len(), 12);
             assert!(plan.start <= time && time < plan.start.plus(plan.duration_secs));
             let delay = delivered.at.0 - time.0;
-            let expected = if feed == Feed::Ordered {
-                0..=0
-            } else {
-                0..=DELAY_SECS_MAX
-            };
+            let expected = if feed == Feed::Ordered { 0..=0 } else { 0..=DELAY_SECS_MAX };
             assert!(expected.contains(&delay), "{delay} s");
             overtaken += u64::from(time < newest);
             newest = newest.max(time);
-            let known = times_by_id
-                .entry(id)
-                .or_insert((delay, delivered.record.clone(), 0));
+            let known = times_by_id.entry(id).or_insert((delay, delivered.record.clone(), 0));
             assert_eq!(known.1, delivered.record, "one id, two records");
             known.2 += 1;
         }
         let share = |part: u64| part * 100 / deliveries_total;
-        let twice = times_by_id
-            .values()
-            .filter(|(_, _, copies)| *copies == 2)
-            .count() as u64;
+        let twice = times_by_id.values().filter(|(_, _, copies)| *copies == 2).count() as u64;
         let mut delays: Vec<i64> = times_by_id.values().map(|(delay, _, _)| *delay).collect();
         delays.sort_unstable();
         let (half, most) = (delays[delays.len() / 2], delays[delays.len() * 99 / 100]);
         match feed {
             Feed::Ordered => assert_eq!((overtaken, twice, half), (0, 0, 0)),
             Feed::Disordered => {
-                assert!(
-                    (60..=99).contains(&share(overtaken)),
-                    "{overtaken} overtaken"
-                );
+                assert!((60..=99).contains(&share(overtaken)), "{overtaken} overtaken");
                 assert!((8..=14).contains(&share(twice)), "{twice} twice");
                 assert!((180..=210).contains(&half) && (500..=560).contains(&most));
             }
             Feed::FiveMinuteFiles => {
-                assert!(
-                    (60..=99).contains(&share(overtaken)),
-                    "{overtaken} overtaken"
-                );
+                assert!((60..=99).contains(&share(overtaken)), "{overtaken} overtaken");
                 assert!(twice > 0);
             }
         }
@@ -127,37 +99,22 @@ fn every_record_is_one_and_arrives_in_time() {
 
 #[test]
 fn sizes_are_those_of_real_feeds() {
-    let mut sizes: Vec<usize> = deliveries(&Plan {
-        records: 100_000,
-        ..plan(5, Feed::Ordered)
-    })
-    .map(|d| d.record.len())
-    .collect();
+    let mut sizes: Vec<usize> = deliveries(&Plan { records: 100_000, ..plan(5, Feed::Ordered) })
+        .map(|d| d.record.len())
+        .collect();
     sizes.sort_unstable();
     let mean = sizes.iter().sum::<usize>() / sizes.len();
     let p99 = sizes[sizes.len() * 99 / 100];
     let most = sizes[sizes.len() - 1];
-    assert!(
-        (1_400..=2_100).contains(&mean),
-        "mean {mean}, p99 {p99}, most {most}"
-    );
-    assert!(
-        (4_000..=6_000).contains(&p99),
-        "mean {mean}, p99 {p99}, most {most}"
-    );
-    assert!(
-        (30_000..=112_000).contains(&most),
-        "mean {mean}, p99 {p99}, most {most}"
-    );
+    assert!((1_400..=2_100).contains(&mean), "mean {mean}, p99 {p99}, most {most}");
+    assert!((4_000..=6_000).contains(&p99), "mean {mean}, p99 {p99}, most {most}");
+    assert!((30_000..=112_000).contains(&most), "mean {mean}, p99 {p99}, most {most}");
 }
 
 #[test]
 fn the_truth_is_all_that_a_naive_count_finds() {
     for seed in 1..=4 {
-        let plan = Plan {
-            seed,
-            ..plan(seed, Feed::Disordered)
-        };
+        let plan = Plan { seed, ..plan(seed, Feed::Disordered) };
         let counts = count(deliveries(&plan));
         let mut expected: BTreeMap<(&str, String), &Planted> = BTreeMap::new();
         let planted = planted(&plan);
@@ -175,29 +132,14 @@ fn the_truth_is_all_that_a_naive_count_finds() {
         assert_eq!(codes, expected.keys().collect::<Vec<_>>(), "seed {seed}");
         for (key, (first, last, events)) in &found {
             let burst = expected[key];
-            assert_eq!(
-                (*first, *last, *events),
-                (burst.first, burst.last, burst.count),
-                "{key:?}"
-            );
+            assert_eq!((*first, *last, *events), (burst.first, burst.last, burst.count), "{key:?}");
         }
         let near = |code: &str| nearest[code];
-        assert_eq!(
-            [near("DOS-01"), near("DOS-02"), near("EXF-01")],
-            [19, 9, 24],
-            "seed {seed}"
-        );
-        assert_eq!(
-            [near("CRE-03"), near("CRE-06"), near("CRY-04")],
-            [4, 2, 2],
-            "seed {seed}"
-        );
+        assert_eq!([near("DOS-01"), near("DOS-02"), near("EXF-01")], [19, 9, 24], "seed {seed}");
+        assert_eq!([near("CRE-03"), near("CRE-06"), near("CRY-04")], [4, 2, 2], "seed {seed}");
         assert_eq!(near("RES-02"), 2);
         assert!(near("RES-04") >= 24 && near("DOS-06") >= 45 && near("DOS-03") >= 30);
-        assert!(
-            near("Decrypt") >= 9 && near("GetSecretValue") >= 9,
-            "budgets are used"
-        );
+        assert!(near("Decrypt") >= 9 && near("GetSecretValue") >= 9, "budgets are used");
     }
 }
 
@@ -218,84 +160,46 @@ fn a_new_family_is_new_only_where_it_is_planted() {
         };
         if !known.contains(&(account(&record), family)) {
             let key = format!("{} {}", account(&record), principal(&record));
-            regions
-                .entry(key)
-                .or_default()
-                .insert(text(&record, "/awsRegion"));
+            regions.entry(key).or_default().insert(text(&record, "/awsRegion"));
         }
     }
-    let burst = planted(&plan)
-        .into_iter()
-        .find(|burst| burst.code == "CRY-01")
-        .unwrap();
-    let in_two: Vec<_> = regions
-        .iter()
-        .filter(|(_, regions)| regions.len() >= 2)
-        .collect();
+    let burst = planted(&plan).into_iter().find(|burst| burst.code == "CRY-01").unwrap();
+    let in_two: Vec<_> = regions.iter().filter(|(_, regions)| regions.len() >= 2).collect();
     assert_eq!(in_two.len(), 1);
-    assert_eq!(
-        *in_two[0].0,
-        format!("{} {}", burst.account, burst.principal)
-    );
+    assert_eq!(*in_two[0].0, format!("{} {}", burst.account, burst.principal));
 }
 
 #[test]
 fn short_and_quiet_plans_hold_together() {
     for duration_secs in [0, 1, 30] {
-        let plan = Plan {
-            duration_secs,
-            records: 500,
-            ..plan(7, Feed::Disordered)
-        };
+        let plan = Plan { duration_secs, records: 500, ..plan(7, Feed::Disordered) };
         assert_eq!(planted(&plan).len(), 14);
         let ids: BTreeSet<Vec<u8>> = deliveries(&plan).map(|d| d.record).collect();
         assert!(ids.len() > 500 + 200);
     }
-    let only = Plan {
-        attacks: Attacks::Only(vec!["EXF-01".into()]),
-        ..plan(7, Feed::Ordered)
-    };
-    assert_eq!(
-        planted(&only)
-            .iter()
-            .map(|burst| burst.code)
-            .collect::<Vec<_>>(),
-        ["EXF-01"]
-    );
+    let only = Plan { attacks: Attacks::Only(vec!["EXF-01".into()]), ..plan(7, Feed::Ordered) };
+    assert_eq!(planted(&only).iter().map(|burst| burst.code).collect::<Vec<_>>(), ["EXF-01"]);
 }
 
 #[test]
 fn files_hold_what_the_feed_delivers() {
-    let plan = Plan {
-        records: 3_000,
-        duration_secs: 900,
-        ..plan(8, Feed::FiveMinuteFiles)
-    };
+    let plan = Plan { records: 3_000, duration_secs: 900, ..plan(8, Feed::FiveMinuteFiles) };
     let directory = tempfile::tempdir().unwrap();
     let written = write_files(&plan, directory.path()).unwrap();
     let mut in_files: Vec<Value> = Vec::new();
     let mut open = vec![directory.path().to_owned()];
     while let Some(path) = open.pop() {
         if path.is_dir() {
-            open.extend(
-                std::fs::read_dir(&path)
-                    .unwrap()
-                    .map(|entry| entry.unwrap().path()),
-            );
+            open.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
             continue;
         }
         let file = flate2::read::MultiGzDecoder::new(std::fs::File::open(&path).unwrap());
         let mut content: Value = serde_json::from_reader(file).unwrap();
-        let Value::Array(records) = content["Records"].take() else {
-            panic!("no Records")
-        };
+        let Value::Array(records) = content["Records"].take() else { panic!("no Records") };
         let name = path.file_name().unwrap().to_str().unwrap();
         for record in &records {
             assert!(name.starts_with(&account(record)));
-            assert!(
-                path.to_str().unwrap().contains(&text(record, "/awsRegion")),
-                "{name}"
-            );
+            assert!(path.to_str().unwrap().contains(&text(record, "/awsRegion")), "{name}");
         }
         in_files.extend(records);
     }

@@ -31,11 +31,8 @@ pub(super) const ENDPOINTS: [&str; 4] = [
     "CreateInferenceComponent",
     "UpdateEndpointWeightsAndCapacities",
 ];
-pub(super) const OTHER_COMPUTE: [&str; 3] = [
-    "CreateNotebookInstance",
-    "StartNotebookInstance",
-    "CreateApp",
-];
+pub(super) const OTHER_COMPUTE: [&str; 3] =
+    ["CreateNotebookInstance", "StartNotebookInstance", "CreateApp"];
 pub(super) const READ: [&str; 5] = [
     "DescribeTrainingJob",
     "DescribeModel",
@@ -98,13 +95,9 @@ impl Counts {
         if code == "ThrottlingException" {
             self.add("AWS-07", &key, record, id.clone(), 1);
         }
-        for watched in [
-            "Decrypt",
-            "GetSecretValue",
-            "GetParameter",
-            "PutParameter",
-            "GetPasswordData",
-        ] {
+        for watched in
+            ["Decrypt", "GetSecretValue", "GetParameter", "PutParameter", "GetPasswordData"]
+        {
             if name == watched {
                 self.add(watched, &key, record, id.clone(), 1);
             }
@@ -130,11 +123,8 @@ impl Counts {
             self.add("DOS-04", &key, record, format!("{name} {resource}"), 1);
         }
         let limits = "/requestParameters/hyperParameterTuningJobConfig/resourceLimits";
-        let limit = |name: &str| {
-            record
-                .pointer(&format!("{limits}/{name}"))
-                .and_then(Value::as_u64)
-        };
+        let limit =
+            |name: &str| record.pointer(&format!("{limits}/{name}")).and_then(Value::as_u64);
         if limit("maxNumberOfTrainingJobs") > Some(100)
             || limit("maxParallelTrainingJobs") > Some(10)
         {
@@ -144,13 +134,7 @@ impl Counts {
             self.add("DOS-06", &account, record, id, 1);
             self.add("RES-02", &key, record, text(record, "/awsRegion"), 1);
             if code.is_empty() && accelerators(record) > 0 {
-                self.add(
-                    "RES-04",
-                    &account,
-                    record,
-                    String::new(),
-                    accelerators(record),
-                );
+                self.add("RES-04", &account, record, String::new(), accelerators(record));
             }
             if code.starts_with("ResourceLimitExceeded") {
                 self.add("CRY-04", &key, record, machine(record), 1);
@@ -222,19 +206,11 @@ pub(super) fn keys_of(counts: &Counts, principal: &str) -> String {
 }
 
 pub(super) fn text(record: &Value, pointer: &str) -> String {
-    record
-        .pointer(pointer)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned()
+    record.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 pub(super) fn time(record: &Value) -> EventTime {
-    let time = if record["eventTime"].is_null() {
-        "/@timestamp"
-    } else {
-        "/eventTime"
-    };
+    let time = if record["eventTime"].is_null() { "/@timestamp" } else { "/eventTime" };
     EventTime::parse(&text(record, time)).unwrap()
 }
 
