@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -18,14 +19,9 @@ use crate::clock::{self, Stopwatch};
 use crate::config::parse_duration;
 use crate::encode::ocsf::{View, ocsf};
 use crate::flow::{self, Report};
-use crate::open::Reject;
-use crate::progress::Input;
 use crate::replay::{Merged, Seen, Settings, Summary};
-use crate::source::batch::{Batch, Next, Source, SourceError};
 use crate::source::files::walk;
-
-/// Records handed to a worker at once.
-const BATCH_RECORDS_MAX: usize = 1_024;
+use crate::source::history::{Aside, History, Tell, rejected};
 
 /// Put history through the rules. Event time drives: what comes out depends on the records alone,
 /// not on the order of files or lines, nor on how many workers there are.
@@ -90,12 +86,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
             faults += 1;
             bar.suspend(|| eprintln!("floodmark: {}: {error}", path.display()));
         }
-        Seen::Reject { path, reject } => unread.push(Reject {
-            input: path.display().to_string(),
-            offset: reject.offset,
-            reason: reject.reason.to_string(),
-            excerpt: reject.excerpt,
-        }),
+        Seen::Reject { path, reject } => unread.push(rejected(path, reject)),
         Seen::Read { .. } => bar.tick(),
     })
     .context("cannot sort on disk: is there room in the temporary folder?")?;
@@ -103,7 +94,17 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
     bar.set_length(summary.records);
     bar.set_message("replaying");
     let files = walked.files.clone();
-    let source = Box::new(History { merged: Some(merged), ended: None });
+    let changed = Arc::new(AtomicUsize::new(0));
+    let tell: Tell = {
+        let (changed, bar) = (changed.clone(), bar.clone());
+        Box::new(move |aside| {
+            if let Aside::Fault(path, why) = aside {
+                changed.fetch_add(1, Ordering::Relaxed);
+                bar.suspend(|| eprintln!("floodmark: {}: {why}", path.display()));
+            }
+        })
+    };
+    let source = Box::new(History::surveyed("replay", merged, tell));
     let settings = flow::Settings {
         lateness_secs: args.lateness,
         workers: args.workers.unwrap_or_else(workers),
@@ -149,7 +150,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
     if !args.quiet {
         eprint!("{}", tally.table(&summary, files.len(), elapsed));
     }
-    Ok(!stopped.load(std::sync::atomic::Ordering::Relaxed) && faults == 0)
+    faults += changed.load(Ordering::Relaxed);
+    Ok(!stopped.load(Ordering::Relaxed) && faults == 0)
 }
 
 pub(super) fn finished(engine: &Engine) -> Report {
@@ -192,39 +194,6 @@ fn save_memory(path: &PathBuf, engine: &Engine) -> anyhow::Result<()> {
     let state = engine.export(EventTime::MIN).into_memory();
     let bytes = serde_json::to_vec(&state).context("cannot write the memory")?;
     std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
-}
-
-/// The merged inputs as a source: one input, in which nothing is late.
-struct History {
-    merged: Option<Merged>,
-    ended: Option<Input>,
-}
-
-impl Source for History {
-    fn next(&mut self, _wait: Duration) -> Result<Next, SourceError> {
-        let Some(merged) = &mut self.merged else {
-            return Ok(self.ended.take().map_or(Next::End, Next::Ended));
-        };
-        let read = merged.next_batch(BATCH_RECORDS_MAX).map_err(|error| SourceError {
-            source_name: "replay".into(),
-            reason: error.to_string(),
-        })?;
-        let Some(read) = read else {
-            self.merged = None;
-            return Ok(Next::Ended(0));
-        };
-        let mut batch = Batch::of(0);
-        for (place, record) in read.records.iter().enumerate() {
-            batch.push(place as u64, record);
-        }
-        // The end of all is told apart, so that what was learnt can be saved before it.
-        batch.settled = (read.watermark < EventTime::MAX).then_some(read.watermark);
-        Ok(Next::Batch(batch))
-    }
-
-    fn name_of(&self, _input: Input) -> String {
-        "replay".into()
-    }
 }
 
 /// What a replay came to.

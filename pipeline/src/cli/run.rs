@@ -13,6 +13,7 @@ use crossbeam_channel::{Receiver, bounded};
 use floodmark_detectors::alert::{Alert, Life};
 use floodmark_detectors::engine::{Counts, Engine, Options};
 use floodmark_detectors::rule::Mode;
+use floodmark_detectors::time::EventTime;
 
 use super::check::{Examined, counted};
 use super::replay::workers;
@@ -318,16 +319,30 @@ impl Daemon {
     }
 
     fn status(&self, engine: &Engine, rate: u64) -> String {
+        let watermark = match engine.watermark() {
+            EventTime::MIN => "none yet".to_owned(),
+            EventTime::MAX => "at the end".to_owned(),
+            time => time.to_string(),
+        };
+        // Bounds that were hit: from here on verdicts may be too low, and whoever looks should know.
+        let mut bounds = String::new();
+        for (count, what) in [
+            (self.counts.windows_evicted, "windows given up for windows_max"),
+            (self.counts.overflowed, "samples beyond what a window keeps"),
+        ] {
+            if count > 0 {
+                bounds += &format!(", {count} {what}");
+            }
+        }
         format!(
             "{} records, {rate}/s, {} late, {} rejected, {} windows, {} open bursts, {} alerts sent, \
-             watermark {}",
+             watermark {watermark}{bounds}",
             self.counts.records,
             self.late,
             self.rejects,
             engine.window_count(),
             self.open,
             self.sent,
-            engine.watermark(),
         )
     }
 

@@ -53,6 +53,18 @@ impl History {
         History { name: name.to_owned(), paths, lateness_secs, tell, state: State::Unsurveyed }
     }
 
+    /// Files that have been surveyed already.
+    #[must_use]
+    pub fn surveyed(name: &str, merged: Merged, tell: Tell) -> History {
+        History {
+            name: name.to_owned(),
+            paths: Vec::new(),
+            lateness_secs: 0,
+            tell,
+            state: State::Open(Box::new(merged)),
+        }
+    }
+
     fn survey(&mut self) -> std::io::Result<Merged> {
         let walked = walk(&self.paths);
         for (path, why) in walked.faults {
@@ -112,7 +124,8 @@ impl Source for History {
     }
 }
 
-pub(super) fn rejected(input: &Path, reject: super::reject::Reject) -> Reject {
+/// A stretch of a file that gives no record, as a reject.
+pub(crate) fn rejected(input: &Path, reject: super::reject::Reject) -> Reject {
     Reject {
         input: input.display().to_string(),
         offset: reject.offset,
