@@ -31,12 +31,16 @@ use crate::source::kafka::{Kafka, Settings};
 const TOPIC: &str = "cloudtrail";
 
 /// Partitions. The mock cluster keeps 5 MiB of each and silently drops what exceeds it, so there
-/// are many, records are packed, and the generator stays near the consumer.
-const PARTITIONS: i32 = 32;
+/// are several, records are packed, and the generator stays near the consumer. It also searches
+/// what it keeps from the beginning at each fetch, so packets should not be tiny.
+const PARTITIONS: i32 = 16;
 
-/// How many records the generator may be ahead of the consumer: at most some 2 MiB a partition,
+/// How many records the generator may be ahead of the consumer: at most some 3 MiB a partition,
 /// even if nothing packs.
 const AHEAD_RECORDS_MAX: u64 = 32_000;
+
+/// How long joining the consumer group may take before records are made all the same.
+const JOIN_SECS_MAX: u64 = 15;
 
 /// How long after the last record is made the consumer may take to read it.
 const DRAIN_SECS_MAX: u64 = 30;
@@ -70,14 +74,17 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
     let brokers = cluster.bootstrap_servers();
     let (made, read) = (AtomicU64::new(0), Arc::new(AtomicU64::new(0)));
     let (all_made, done) = (Arc::new(AtomicBool::new(false)), AtomicBool::new(false));
+    let has_joined = Arc::new(AtomicBool::new(false));
     let stopped = stop::on_signal()?;
     let source = Demo {
         kafka: Kafka::subscribe(&Settings {
             brokers: brokers.clone(),
             topics: vec![TOPIC.into()],
             group: "floodmark-demo".into(),
-            properties: BTreeMap::new(),
+            // The cluster inside this process answers a fetch when its time is up, not before.
+            properties: BTreeMap::from([("fetch.wait.max.ms".into(), "10".into())]),
         })?,
+        has_joined: has_joined.clone(),
         all_made: all_made.clone(),
     };
     let engine = Engine::new(rules.clone(), Options::default());
@@ -92,6 +99,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
     let mut drained = None;
     let outcome = std::thread::scope(|scope| {
         let generator = scope.spawn(|| {
+            // What is made before the group has its partitions would wait for that alone.
+            let joining = Stopwatch::start();
+            while !has_joined.load(Ordering::Acquire)
+                && joining.elapsed() < Duration::from_secs(JOIN_SECS_MAX)
+                && !stopped.load(Ordering::Relaxed)
+            {
+                std::thread::park_timeout(Duration::from_millis(10));
+            }
             let result = produce(&plan, args.rate, &brokers, &made, &read, &stopped);
             all_made.store(true, Ordering::Release);
             result
@@ -122,6 +137,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
 /// Kafka, until all that was made has been handed out.
 struct Demo {
     kafka: Kafka,
+    has_joined: Arc<AtomicBool>,
     all_made: Arc<AtomicBool>,
 }
 
@@ -131,7 +147,12 @@ impl Source for Demo {
             // The generator never waits for what is live: a partition whose end is reached before
             // all is made will bring more of the same hour, so it goes on holding time.
             Next::CaughtUp(_) if !self.all_made.load(Ordering::Acquire) => Ok(Next::Nothing),
-            next => Ok(next),
+            next => {
+                if matches!(next, Next::Gained(_)) {
+                    self.has_joined.store(true, Ordering::Release);
+                }
+                Ok(next)
+            }
         }
     }
 
@@ -152,7 +173,7 @@ fn produce(
     let producer: BaseProducer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
         .set("compression.type", "lz4")
-        .set("linger.ms", "5")
+        .set("linger.ms", "20")
         .set("queue.buffering.max.messages", "100000")
         .create()
         .context("cannot start a producer")?;
@@ -171,7 +192,9 @@ fn produce(
             producer.poll(Duration::ZERO);
             let is_ahead = || sent - read.load(Ordering::Acquire).min(sent) > AHEAD_RECORDS_MAX;
             while (is_ahead() || is_early(sent)) && !stopped.load(Ordering::Relaxed) {
-                producer.poll(Duration::from_millis(1));
+                producer.poll(Duration::ZERO);
+                // Polling with a time limit would spin.
+                std::thread::park_timeout(Duration::from_millis(1));
             }
         }
     }
@@ -190,7 +213,8 @@ fn send(
         match producer.send(record) {
             Ok(()) => return Ok(()),
             Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
-                producer.poll(Duration::from_millis(5));
+                producer.poll(Duration::ZERO);
+                std::thread::park_timeout(Duration::from_millis(1));
                 record = back;
             }
             Err((error, _)) => return Err(error).context("cannot produce"),
