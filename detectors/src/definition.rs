@@ -128,7 +128,8 @@ fn hot(kind: &Kind, span: i64, samples: &BTreeSet<Point>) -> BTreeSet<Point> {
                 (slot - i64::from(*slots) + 1..=slot)
                     .all(|wanted| samples.iter().any(|o| o.time.div_euclid(*slot_secs) == wanted))
             })
-            .map(|s| Point { time: s.time + quiet_secs, id: s.time.unsigned_abs(), value: 0 })
+            .filter(|s| samples.range(..*s).next_back().is_none_or(|before| before.time < s.time))
+            .map(|s| Point { time: s.time + quiet_secs, ..*s })
             .collect(),
         Kind::Count(_)
         | Kind::Distinct(_)

@@ -9,7 +9,6 @@ use super::correlation::{Condition, Correlation, SUM_UNIT, Sort};
 use super::extension::SINGLE_SECS;
 use super::fault::{Fault, Problem};
 use super::filter::filter;
-use super::index::Index;
 use super::load::{Body, Draft};
 use super::members::members;
 use super::names::{Names, fault, names, unknown};
@@ -245,7 +244,7 @@ impl<'d> Linker<'d> {
             }
         }
         let detections: Vec<Detection> = detections.into_iter().map(|(_, d)| d).collect();
-        Some(RuleSet { index: Some(Index::of(&detections)), rules, detections })
+        Some(RuleSet::of(rules, detections))
     }
 
     /// A draft's rule, still without taps and tag.
@@ -283,8 +282,12 @@ impl<'d> Linker<'d> {
         }
         let marks = self.marks(at, draft, &kind, timespan_secs);
         let is_temporal = matches!(kind, Kind::Temporal(_) | Kind::Ordered(_));
-        if let (Some((_, line)), false) = (extension.differ.first(), is_temporal) {
-            let reason = "`floodmark.differ` belongs to a temporal rule";
+        if let Some((_, line)) = extension.differ.first() {
+            let reason = if is_temporal {
+                "`floodmark.differ` is not evaluated yet, and nothing in a rule is ignored"
+            } else {
+                "`floodmark.differ` belongs to a temporal rule"
+            };
             self.fault(at, Problem::new(*line, reason));
         }
         let differ = self.paths(at, &extension.differ);

@@ -304,6 +304,27 @@ pub struct Detection {
     pub taps: Vec<Tap>,
 }
 
+/// Where keys that fall silent together are to be one burst, each key's silence becomes a sample of
+/// one more rule, whose only window is for all of them: an outage is one alert, not thousands.
+fn speak_together(rules: &mut Vec<Rule>, index: usize) {
+    let parent = rules.len();
+    let Some(rule) = rules.get_mut(index).filter(|rule| rule.together) else { return };
+    let card = Card { group_by: Vec::new(), ..Card::clone(&rule.card) };
+    let together = Rule {
+        card: Arc::new(card),
+        tag: rule.tag ^ 1,
+        kind: Kind::Count(Threshold::at_least(1)),
+        taps: Vec::new(),
+        together: false,
+        delay_secs: rule.delay_secs + rule.timespan_secs,
+        ..rule.clone()
+    };
+    rule.speaks = false;
+    rule.together = false;
+    rule.taps.push(Tap { rule: parent, member: 0, group_by: Vec::new(), value: Vec::new() });
+    rules.push(together);
+}
+
 /// All rules in force.
 #[derive(Debug, Default)]
 pub struct RuleSet {
@@ -319,7 +340,10 @@ impl RuleSet {
     /// Rules and detections, put together by hand. Rules are as [`RuleSet::load`] makes them: taps
     /// lead only to later rules.
     #[must_use]
-    pub fn of(rules: Vec<Rule>, detections: Vec<Detection>) -> RuleSet {
+    pub fn of(mut rules: Vec<Rule>, detections: Vec<Detection>) -> RuleSet {
+        for index in 0..rules.len() {
+            speak_together(&mut rules, index);
+        }
         RuleSet { index: Some(index::Index::of(&detections)), rules, detections }
     }
 

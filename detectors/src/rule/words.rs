@@ -54,9 +54,10 @@ pub(crate) fn mark(draft: &Draft, kind: &Kind, timespan_secs: i64) -> String {
             fields(special.map(|s| s.group_by.as_slice()).unwrap_or_default())
         ),
         Kind::Surge { bucket_secs, factor_milli, floor, .. } => format!(
-            "at least {floor} events in {bucket_secs} s and {}.{:03} times the mean before",
-            factor_milli / 1_000,
-            factor_milli % 1_000
+            "at least {floor} events in {bucket_secs} s and {} times the mean before",
+            format!("{}.{:03}", factor_milli / 1_000, factor_milli % 1_000)
+                .trim_end_matches('0')
+                .trim_end_matches('.')
         ),
         Kind::Silence { quiet_secs, .. } => format!("nothing for {quiet_secs} s"),
     }

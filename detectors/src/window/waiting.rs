@@ -110,7 +110,15 @@ impl Waiting {
             }
             (Waiting::Slots { active, undecided }, Kind::Silence { slot_secs, .. }) => {
                 active.insert(new.time.0.div_euclid(*slot_secs));
-                undecided.insert(new.time, new).is_none()
+                // Of one second the least event id stands for all.
+                match undecided.get_mut(&new.time) {
+                    Some(known) if new.id < known.id => *known = new,
+                    Some(_) => return false,
+                    None => {
+                        undecided.insert(new.time, new);
+                    }
+                }
+                true
             }
             _ => false,
         }
@@ -184,11 +192,7 @@ impl Waiting {
                     let slot = time.0.div_euclid(*slot_secs);
                     let filled = (slot - i64::from(*slots) + 1..=slot).all(|s| active.contains(&s));
                     if quiet && filled {
-                        hot.push(Held {
-                            time: time.plus(*quiet_secs),
-                            id: EventId(time.0.unsigned_abs()),
-                            ..held
-                        });
+                        hot.push(Held { time: time.plus(*quiet_secs), ..held });
                     }
                 }
                 let oldest =
