@@ -5,7 +5,7 @@
 //! no record late, whatever the order of lines in a file, of files, and of arguments; so the same
 //! records give the same bursts.
 //!
-//! **The way.** Inputs are read twice. A [survey](survey) finds of each file its least and greatest
+//! **The way.** Inputs are read twice. A [survey] finds of each file its least and greatest
 //! event time and how far its records lag behind newer ones before them. Then:
 //! - a file in order within the lateness is read in its own order. A short one (its times span no
 //!   more than the lateness, as every file that CloudTrail delivers) is read through at once when
