@@ -52,6 +52,20 @@ pub enum Level {
     Critical,
 }
 
+impl Level {
+    /// Sigma's word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Level::Informational => "informational",
+            Level::Low => "low",
+            Level::Medium => "medium",
+            Level::High => "high",
+            Level::Critical => "critical",
+        }
+    }
+}
+
 /// What becomes of a rule's bursts (`floodmark: {mode: ..}`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -37,18 +37,14 @@ fn table(rules: &RuleSet) -> String {
         text += &format!(
             "{:<10} {:<13} {:<8} {}\n",
             card.code.as_deref().unwrap_or("-"),
-            card.level.map_or("-", level_word),
+            card.level.map_or("-", Level::word),
             if rule.speaks { mode_word(card.mode) } else { "silent" },
             card.title
         );
         let mut says = vec![card.mark.clone()];
         for mark in &rule.marks {
             let least = shown(&rule.kind, mark.gte);
-            says.push(format!(
-                "{} from {least} in {} s",
-                level_word(mark.level),
-                mark.timespan_secs
-            ));
+            says.push(format!("{} from {least} in {} s", mark.level.word(), mark.timespan_secs));
         }
         if !card.group_by.is_empty() {
             says.push(format!("by {}", card.group_by.join(", ")));
@@ -150,16 +146,6 @@ fn kind_word(kind: &Kind) -> &'static str {
         Kind::FirstSeen { .. } => "first_seen",
         Kind::Surge { .. } => "surge",
         Kind::Silence { .. } => "silence",
-    }
-}
-
-fn level_word(level: Level) -> &'static str {
-    match level {
-        Level::Informational => "informational",
-        Level::Low => "low",
-        Level::Medium => "medium",
-        Level::High => "high",
-        Level::Critical => "critical",
     }
 }
 

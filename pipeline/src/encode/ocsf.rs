@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 use super::attack::attacks;
 use super::facts::{Fact, facts, unanimous};
 use super::redact;
-use super::text::{level_name, sentence};
+use super::text::sentence;
 
 /// Version of the schema.
 pub const VERSION: &str = "1.8.0";
@@ -312,7 +312,7 @@ fn floodmark(alert: &Alert, view: View) -> Value {
         "code": card.code,
         "count_is_floor": alert.count_is_floor,
         "key": key,
-        "level": level_name(alert.level),
+        "level": alert.level.word(),
         "life": life,
         "mark": card.mark,
         "merged_into": merged_into.map(|into| into.to_string()),

@@ -25,7 +25,7 @@ pub fn lines(alert: &Alert, colour: bool) -> String {
         Life::Merged(_) => " (merged)",
         Life::Superseded => " (undone)",
     };
-    let level = level_name(alert.level).to_uppercase();
+    let level = alert.level.word().to_uppercase();
     let head = format!("{level}{} {}", code.unwrap_or_default(), alert.rule.title);
     let mut lines = if colour {
         let paint = match alert.level {
@@ -128,18 +128,6 @@ fn span(alert: &Alert) -> String {
 
 fn stamp(time: EventTime) -> String {
     time.to_string().replace('T', " ").replace('Z', "")
-}
-
-/// Sigma's word for a level.
-#[must_use]
-pub(crate) fn level_name(level: Level) -> &'static str {
-    match level {
-        Level::Informational => "informational",
-        Level::Low => "low",
-        Level::Medium => "medium",
-        Level::High => "high",
-        Level::Critical => "critical",
-    }
 }
 
 #[cfg(test)]

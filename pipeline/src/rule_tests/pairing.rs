@@ -3,7 +3,6 @@
 use std::fmt;
 
 use floodmark_detectors::alert::Alert;
-use floodmark_detectors::rule::Level;
 use yaml_serde::Value;
 
 use super::written::{Expected, Offset};
@@ -91,7 +90,7 @@ impl fmt::Display for Expected {
             self.code.as_ref().map(|code| format!("code: {code}")),
             self.rule.as_ref().map(|rule| format!("rule: {rule}")),
             self.count.map(|count| format!("count: {count}")),
-            self.level.map(|level| format!("level: {}", word(level))),
+            self.level.map(|level| format!("level: {}", level.word())),
             (!key.is_empty()).then(|| format!("key: {{{}}}", key.join(", "))),
             self.first.map(|first| format!("first: {first}")),
             self.last.map(|last| format!("last: {last}")),
@@ -112,20 +111,9 @@ pub(super) fn burst(alert: &Alert) -> String {
     format!(
         "{{{what}: {name}, count: {}, level: {}, key: {{{}}}, first: {}, last: {}}}",
         alert.count,
-        word(alert.level),
+        alert.level.word(),
         key.join(", "),
         Offset::of(alert.first),
         Offset::of(alert.last)
     )
-}
-
-/// A level in Sigma's word.
-fn word(level: Level) -> &'static str {
-    match level {
-        Level::Informational => "informational",
-        Level::Low => "low",
-        Level::Medium => "medium",
-        Level::High => "high",
-        Level::Critical => "critical",
-    }
 }
