@@ -8,8 +8,10 @@ use super::keys::{self, LEVELS};
 use super::quantity::{MEMORY_SECS_MAX, TIMESPAN_SECS_MAX, span, thousandths, truth, whole};
 use super::{Kind, Level, Mode};
 
-const DETECTION_KEYS: [&str; 14] = [
+const DETECTION_KEYS: [&str; 16] = [
     "code",
+    "scenario",
+    "containment",
     "mode",
     "needs",
     "marks",
@@ -25,6 +27,48 @@ const DETECTION_KEYS: [&str; 14] = [
     "eager",
 ];
 const MODES: [&str; 4] = ["alert", "observe", "enrich", "posture"];
+
+/// Scenarios that a rule may belong to: the nine of AWS's incident response playbook for SageMaker,
+/// and beside them what only a posture or a policy tells.
+pub const SCENARIOS: [&str; 11] = [
+    "exfiltration",
+    "poisoning",
+    "resource_abuse",
+    "cryptojacking",
+    "dos",
+    "config_change",
+    "log_tampering",
+    "malware",
+    "credential_theft",
+    "config_rule",
+    "scp",
+];
+
+/// What can be contained, as a rule names it: each has its own steps.
+pub const CONTAINMENTS: [&str; 21] = [
+    "access_key",
+    "role_session",
+    "presigned_url",
+    "notebook",
+    "lifecycle_config",
+    "training_job",
+    "tuning_job",
+    "job",
+    "pipeline",
+    "endpoint",
+    "model",
+    "model_package",
+    "resource_policy",
+    "domain",
+    "cluster",
+    "feature_group",
+    "execution_role",
+    "bucket",
+    "trail",
+    "account",
+    "network",
+];
+
 const FEEDS: [&str; 4] = ["management", "management_read", "insight", "network"];
 
 /// Most buckets of a baseline, and most slots of `silence`.
@@ -34,6 +78,8 @@ const BUCKETS_MAX: i64 = 10_000;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Extension {
     pub(crate) code: Option<String>,
+    pub(crate) scenario: Option<String>,
+    pub(crate) containment: Vec<String>,
     pub(crate) mode: Mode,
     pub(crate) needs: Vec<String>,
     pub(crate) evidence: Vec<String>,
@@ -127,6 +173,20 @@ impl Extension {
                 Some(code) if !code.is_empty() => self.code = Some(code.to_owned()),
                 _ => problems.push(Problem::new(node.line, "`code` must be a text")),
             },
+            "scenario" => {
+                let scenario = keys::one_of(node, "scenario", &SCENARIOS, problems);
+                self.scenario = scenario.map(str::to_owned);
+            }
+            "containment" => {
+                let steps = keys::texts(node, "containment", problems);
+                for (step, line) in &steps {
+                    if !CONTAINMENTS.contains(&step.as_str()) {
+                        let problem = Problem::new(*line, format!("unknown containment `{step}`"));
+                        problems.push(problem.nearest(step, CONTAINMENTS));
+                    }
+                }
+                self.containment = names(steps);
+            }
             "mode" => {
                 self.mode = match keys::one_of(node, "mode", &MODES, problems) {
                     Some("observe") => Mode::Observe,

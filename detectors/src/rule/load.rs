@@ -162,6 +162,8 @@ fn draft(
         draft.extension = Extension::read(node, sort, problems);
         draft.card.code.clone_from(&draft.extension.code);
         draft.card.mode = draft.extension.mode;
+        draft.card.scenario.clone_from(&draft.extension.scenario);
+        draft.card.containment.clone_from(&draft.extension.containment);
         draft.card.needs.clone_from(&draft.extension.needs);
         draft.card.evidence.clone_from(&draft.extension.evidence);
     }

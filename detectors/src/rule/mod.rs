@@ -27,6 +27,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use document::Document;
+pub use extension::{CONTAINMENTS, SCENARIOS};
 pub use fault::Fault;
 pub use load::LoadOptions;
 
@@ -102,6 +103,10 @@ pub struct Card {
     pub references: Vec<String>,
     /// Known false positives.
     pub falsepositives: Vec<String>,
+    /// Scenario of the playbook it belongs to, one of [`SCENARIOS`].
+    pub scenario: Option<String>,
+    /// What to contain first, each one of [`CONTAINMENTS`]; empty where the record decides.
+    pub containment: Vec<String>,
     /// What becomes of its bursts.
     pub mode: Mode,
     /// Feeds it lives on (`management`, `data:AWS::SageMaker::Endpoint`).
