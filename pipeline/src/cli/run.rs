@@ -80,7 +80,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
     let rejects = args.rejects.as_ref().map(append).transpose()?;
     let seed = std::hash::RandomState::new().hash_one(0_u8);
     let rules = Arc::new(rules);
-    let options = Options { seed, windows_max: settings.engine.windows_max };
+    let options = Options { seed, windows_max: settings.engine.windows_max, keeps_changes: true };
     let engine = Engine::new(rules.clone(), options);
     let stopped = stop::on_signal()?;
     let couriers = couriers(&settings, &stopped)?;
