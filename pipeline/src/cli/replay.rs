@@ -109,6 +109,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
         lateness_secs: args.lateness,
         workers: args.workers.unwrap_or_else(workers),
         has_end: args.learn.is_none(),
+        ..flow::Settings::default()
     };
     let stopped = stop::on_signal()?;
     let stopwatch = Stopwatch::start();

@@ -91,6 +91,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
         lateness_secs: settings.engine.lateness_secs,
         workers: settings.engine.workers.map_or_else(workers, std::num::NonZero::get),
         has_end: args.until_idle,
+        ..flow::Settings::default()
     };
     let speaking = rules.rules.iter().filter(|rule| rule.speaks).count();
     eprintln!(
