@@ -17,13 +17,15 @@ ACCELERATORS = {
     "ml.g5.48xlarge": 8,
     "ml.g4dn.xlarge": 1,
     "ml.m5.xlarge": 0,
+    "ml.t3.medium": 0,
     "ml.c5.xlarge": 0,
 }
 
 RESOURCE_NAMES = [
     "trainingJobName", "processingJobName", "transformJobName", "modelName", "endpointName",
     "endpointConfigName", "modelPackageName", "modelPackageGroupName", "featureGroupName",
-    "pipelineName", "notebookInstanceName", "clusterName", "domainId",
+    "pipelineName", "notebookInstanceName", "clusterName", "domainId", "modelPackageArn",
+    "resourceArn", "workteamName", "workforceName", "contextName", "monitoringScheduleName",
 ]
 
 
@@ -47,9 +49,12 @@ def principal(record):
 
 def resource(record):
     parameters = record.get("requestParameters")
-    if not isinstance(parameters, dict):
-        return None
-    if record.get("eventSource") != "sagemaker.amazonaws.com" or not parameters:
+    if not record.get("eventSource", "").startswith("sagemaker"):
+        arns = {r["ARN"] for r in record.get("resources") or [] if r.get("ARN")}
+        if len(arns) > 1:
+            raise Unknown("resource")
+        return next(iter(arns), None)
+    if not isinstance(parameters, dict) or not parameters:
         return None
     if parameters.get("domainId") and parameters.get("userProfileName"):
         return f"{parameters['domainId']}/{parameters['userProfileName']}"
@@ -117,6 +122,21 @@ def actor(record):
     return (identity.get("arn") or "").rsplit("/", 1)[-1] or None
 
 
+def params(record):
+    return "false" if record.get("requestParameters") is None else "true"
+
+
+def storage_gb(record):
+    parameters = record.get("requestParameters")
+    if not isinstance(parameters, dict):
+        return None
+    config = parameters.get("resourceConfig") or parameters
+    size = config.get("volumeSizeInGB")
+    if size is None and "volume" in json.dumps(parameters).lower():
+        raise Unknown("storage_gb")
+    return size and size * config.get("instanceCount", 1)
+
+
 FIELDS = {
     "floodmark.account": account,
     "floodmark.principal": principal,
@@ -127,4 +147,6 @@ FIELDS = {
     "floodmark.instance_types": instance_types,
     "floodmark.families": families,
     "floodmark.accelerators": accelerators,
+    "floodmark.params": params,
+    "floodmark.storage_gb": storage_gb,
 }
