@@ -21,12 +21,23 @@ ACCELERATORS = {
     "ml.c5.xlarge": 0,
 }
 
-RESOURCE_NAMES = [
-    "trainingJobName", "processingJobName", "transformJobName", "modelName", "endpointName",
-    "endpointConfigName", "modelPackageName", "modelPackageGroupName", "featureGroupName",
-    "pipelineName", "notebookInstanceName", "clusterName", "domainId", "modelPackageArn",
-    "resourceArn", "workteamName", "workforceName", "contextName", "monitoringScheduleName",
-]
+RESOURCE_TYPES = {
+    "trainingJobName": "training-job",
+    "processingJobName": "processing-job",
+    "transformJobName": "transform-job",
+    "hyperParameterTuningJobName": "hyper-parameter-tuning-job",
+    "modelName": "model",
+    "endpointName": "endpoint",
+    "endpointConfigName": "endpoint-config",
+    "modelPackageName": "model-package",
+    "modelPackageGroupName": "model-package-group",
+    "featureGroupName": "feature-group",
+    "pipelineName": "pipeline",
+    "notebookInstanceName": "notebook-instance",
+    "notebookInstanceLifecycleConfigName": "notebook-instance-lifecycle-config",
+    "studioLifecycleConfigName": "studio-lifecycle-config",
+    "clusterName": "cluster",
+}
 
 
 def account(record):
@@ -56,12 +67,29 @@ def resource(record):
         return next(iter(arns), None)
     if not isinstance(parameters, dict) or not parameters:
         return None
-    if parameters.get("domainId") and parameters.get("userProfileName"):
-        return f"{parameters['domainId']}/{parameters['userProfileName']}"
-    for name in RESOURCE_NAMES:
+    if parameters.get("domainId") and record.get("eventName") == "CreatePresignedDomainUrl":
+        return f"user-profile/{parameters['domainId']}/{parameters['userProfileName']}"
+    if record.get("eventName") == "CreateTransformJob":
+        return f"transform-job/{parameters['transformJobName']}"
+    for name, kind in RESOURCE_TYPES.items():
         if parameters.get(name):
-            return f"{name}/{parameters[name]}"
+            return f"{kind}/{parameters[name]}"
     raise Unknown("resource")
+
+
+def params(record):
+    return "false" if record.get("requestParameters") is None else "true"
+
+
+def passed_role_names(record):
+    """The role of the shapes that the rules' tests use; no other place of a role is known here."""
+    parameters = record.get("requestParameters")
+    if not isinstance(parameters, dict) or record.get("eventSource") == "sts.amazonaws.com":
+        return None
+    arn = parameters.get("roleArn") or parameters.get("executionRoleArn") or parameters.get("role")
+    if not arn and "role/" in json.dumps(parameters):
+        raise Unknown("passed_role_names")
+    return arn and arn.rsplit("/", 1)[-1]
 
 
 def source_class(record):
@@ -142,6 +170,8 @@ FIELDS = {
     "floodmark.principal": principal,
     "floodmark.actor": actor,
     "floodmark.resource": resource,
+    "floodmark.params": params,
+    "floodmark.passed_role_names": passed_role_names,
     "floodmark.source_class": source_class,
     "floodmark.source_network": source_network,
     "floodmark.instance_types": instance_types,
