@@ -9,6 +9,7 @@
 mod suite {
     mod check;
     mod demo;
+    mod deploy;
     mod generate;
     mod help;
     mod program;
