@@ -33,6 +33,7 @@ mod identity;
 
 use std::borrow::Cow;
 
+use crate::field::Fields;
 use crate::reach;
 use crate::record::{Record, Value};
 
@@ -51,15 +52,21 @@ impl<'b> Principal<'b> {
     /// Reads it from a record; none where the record does not tell.
     #[must_use]
     pub fn of(record: &Record<'b>) -> Option<Principal<'b>> {
-        let identity = Identity::read(&record.get("userIdentity"));
+        Principal::read(&Fields::of(record))
+    }
+
+    /// The same, from a record of which something is known already.
+    pub(crate) fn read(fields: &Fields<'_, 'b>) -> Option<Principal<'b>> {
+        let record = fields.record();
+        let identity = Identity::of(fields.identity());
         let id = identity
             .service(record)
-            .or_else(|| identity.issuer_arn.clone())
-            .or_else(|| identity.arn.clone().map(role_of_session))
+            .or_else(|| identity.issuer_arn())
+            .or_else(|| identity.text("arn").map(role_of_session))
             .or_else(|| identity.by_type(record))
             .or_else(|| identity.by_leftovers())
             .or_else(|| service_event(record))
-            .or_else(|| Some(format!("account:{}", identity.account_id.as_deref()?).into()))?;
+            .or_else(|| Some(format!("account:{}", identity.text("accountId")?).into()))?;
         let source = record.event_source().unwrap_or_default();
         let request = match source.starts_with("sagemaker") {
             true => record.get("requestParameters"),
@@ -83,8 +90,8 @@ impl<'b> Principal<'b> {
     /// The person behind it, as far as the record tells; else the principal itself.
     #[must_use]
     pub fn actor(&self) -> Cow<'b, str> {
-        if let Some(person) = &self.identity.source_identity {
-            return person.clone();
+        if let Some(person) = self.identity.source_identity() {
+            return person;
         }
         let Some(session) = self.identity.session_name() else {
             return self.id.clone();

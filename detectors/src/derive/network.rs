@@ -6,7 +6,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::record::{Record, Value};
+use crate::field::Fields;
+use crate::record::Record;
 
 /// Networks that the caller knows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -68,7 +69,13 @@ pub(super) fn source_network(record: &Record<'_>) -> Option<String> {
     Some(match first_address(&source)? {
         IpAddr::V4(address) => {
             let [a, b, c, _] = address.octets();
-            format!("{a}.{b}.{c}.0/24")
+            let mut network = String::with_capacity("255.255.255.0/24".len());
+            for octet in [a, b, c] {
+                push_number(&mut network, octet);
+                network.push('.');
+            }
+            network.push_str("0/24");
+            network
         }
         IpAddr::V6(address) => {
             let [a, b, c, ..] = address.segments();
@@ -77,15 +84,24 @@ pub(super) fn source_network(record: &Record<'_>) -> Option<String> {
     })
 }
 
+/// Writes a number in decimal: what `format!` does, at a fraction of the cost, for each record.
+fn push_number(text: &mut String, number: u8) {
+    let digit = |number: u8| char::from(b'0' + number % 10);
+    if number >= 100 {
+        text.push(digit(number / 100));
+    }
+    if number >= 10 {
+        text.push(digit(number / 10));
+    }
+    text.push(digit(number));
+}
+
 /// The first that holds: `service` (the caller is a service, or the source a service's name), `own`,
 /// `private`, `aws` (`AWS Internal`, or in AWS's ranges), `public`. A source that cannot be read is
 /// `service` where `invokedBy` names one, else nothing.
-pub(super) fn source_class(record: &Record<'_>, networks: &Networks) -> Option<&'static str> {
-    let identity = record.get("userIdentity");
-    let of_identity = |name| match &identity {
-        Value::Object(raw) => raw.get(name).into_text(),
-        _ => None,
-    };
+pub(super) fn source_class(fields: &Fields<'_, '_>) -> Option<&'static str> {
+    let (record, networks) = (fields.record(), fields.networks());
+    let of_identity = |name| fields.identity().get(name).into_text();
     if of_identity("type").as_deref() == Some("AWSService") {
         return Some("service");
     }
@@ -157,6 +173,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::derive::{compute, tests::derived};
+    use crate::record::Value;
 
     fn class(members: &str) -> Vec<String> {
         derived("source_class", members)
