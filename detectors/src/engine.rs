@@ -15,7 +15,7 @@ use crate::alert::Alert;
 use crate::field::{Fields, Path};
 use crate::record::Record;
 use crate::rule::{Kind, Rule, RuleSet, Tap};
-use crate::sample::{self, RuleIndex, Sample, WindowKey};
+use crate::sample::{self, DrawnKey, RuleIndex, Sample, WindowKey};
 use crate::time::EventTime;
 use crate::window::samples::Held;
 use crate::window::{Consequences, Inserted, Window, Windows, longest_span};
@@ -213,7 +213,7 @@ impl Engine {
                 out.counts.odd_values += u64::from(drawn.is_odd_value);
                 for (sample, key) in drawn.samples {
                     let bytes = bytes.get_or_insert_with(|| record.bytes().into()).clone();
-                    let key = || drawn.keys.get(key).cloned().unwrap_or_default().into();
+                    let key = || drawn.keys.get(key).map(owned).unwrap_or_default();
                     self.insert(rule, &sample, key, bytes, watermark, out);
                 }
             }
@@ -353,7 +353,7 @@ impl Engine {
         for parent_key in sample::keys(&tap.group_by, &fields, &known) {
             let parts = parent_key.iter().map(AsRef::as_ref);
             let window = WindowKey::of(self.options.seed, parent.tag, parts);
-            let parent_key: Arc<[Box<str>]> = parent_key.into();
+            let parent_key = owned(&parent_key);
             for value in &values {
                 let (time, id) = (held.time, held.id);
                 let sample = Sample { rule: tap.rule, window, time, id, value: *value };
@@ -481,4 +481,9 @@ impl Engine {
             self.windows.insert(key, window);
         }
     }
+}
+
+/// A key to be kept with a window that is new.
+fn owned(key: &DrawnKey<'_>) -> Arc<[Box<str>]> {
+    key.iter().map(|value| Box::from(value.as_ref())).collect()
 }
