@@ -3,14 +3,18 @@
 use std::collections::BTreeSet;
 
 use super::{Node, Place};
+use crate::record::Key;
 
-/// Values, in lower case, of which a matching record must hold one. `None` where anything may do.
+/// What a matching record must hold: values in lower case, of which it must hold one (`None` where
+/// anything may do), and top-level members that must lead somewhere.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Necessary {
     /// Of `eventName`.
     pub(crate) names: Option<BTreeSet<String>>,
     /// Of `eventSource`.
     pub(crate) sources: Option<BTreeSet<String>>,
+    /// Members that must be there and not null.
+    pub(crate) members: BTreeSet<Key>,
 }
 
 impl Necessary {
@@ -22,6 +26,7 @@ impl Necessary {
                 nodes.iter().map(Necessary::of).fold(Necessary::default(), |a, b| Necessary {
                     names: narrower(a.names, b.names),
                     sources: narrower(a.sources, b.sources),
+                    members: &a.members | &b.members,
                 })
             }
             Node::Or(nodes) | Node::AtLeast(1.., nodes) => nodes
@@ -30,20 +35,21 @@ impl Necessary {
                 .reduce(|a, b| Necessary {
                     names: union(a.names, b.names),
                     sources: union(a.sources, b.sources),
+                    members: &a.members & &b.members,
                 })
                 .unwrap_or_else(|| Necessary {
                     names: Some(BTreeSet::new()),
                     sources: Some(BTreeSet::new()),
+                    members: BTreeSet::new(),
                 }),
             Node::Selection(selection) => Necessary::of(&selection.body),
             Node::Item(item) => match &item.place {
-                Place::Field(path) if path.as_str() == "eventName" => {
-                    Necessary { names: item.exact(), sources: None }
-                }
-                Place::Field(path) if path.as_str() == "eventSource" => {
-                    Necessary { names: None, sources: item.exact() }
-                }
-                _ => Necessary::default(),
+                Place::Field(path) => Necessary {
+                    names: item.exact().filter(|_| path.as_str() == "eventName"),
+                    sources: item.exact().filter(|_| path.as_str() == "eventSource"),
+                    members: path.member().filter(|_| item.needs_value()).into_iter().collect(),
+                },
+                Place::Within(_) | Place::Everywhere => Necessary::default(),
             },
             Node::AtLeast(0, _) | Node::Not(_) | Node::Each(_) => Necessary::default(),
         }
