@@ -10,7 +10,7 @@ use smallvec::{SmallVec, smallvec};
 
 use crate::field::{Fields, Path};
 use crate::record::{EventId, Value};
-use crate::rule::{Kind, Rule, Tap};
+use crate::rule::{Kind, Members, Rule, Tap};
 use crate::time::EventTime;
 
 /// The place of a rule in its [`RuleSet`](crate::rule::RuleSet).
@@ -49,7 +49,7 @@ pub struct Sample {
     pub id: EventId,
     /// What the rule's kind asks for: nothing (0) for counts, the keyed hash of the value for
     /// distinct values and `first_seen`, millionths for sums, the bit of the member for temporal
-    /// rules.
+    /// rules (where members must differ, see [`Members::apart`]).
     pub value: u64,
 }
 
@@ -102,18 +102,11 @@ pub fn values(
 ) -> SmallVec<[u64; 2]> {
     match rule.kind {
         Kind::Count(_) | Kind::Surge { .. } | Kind::Silence { .. } => smallvec![0],
-        Kind::Temporal(_) | Kind::Ordered(_) => smallvec![1 << (tap.member & 63)],
-        Kind::Distinct(_) | Kind::FirstSeen { .. } => keys(&tap.value, fields, &|_| None)
-            .iter()
-            .map(|values| {
-                let mut hasher = SipHasher13::new_with_keys(seed, 1);
-                for value in values {
-                    hasher.write_usize(value.len());
-                    hasher.write(value.as_bytes());
-                }
-                hasher.finish128().h1
-            })
+        Kind::Temporal(Members::Apart(_)) => hashes(&rule.differ, fields, seed)
+            .map(|hash| Members::apart(tap.member, hash))
             .collect(),
+        Kind::Temporal(_) | Kind::Ordered(_) => smallvec![1 << (tap.member & 63)],
+        Kind::Distinct(_) | Kind::FirstSeen { .. } => hashes(&tap.value, fields, seed).collect(),
         Kind::Sum(_) => {
             let mut found = SmallVec::new();
             for value in tap.value.iter().flat_map(|path| texts(path, fields)) {
@@ -125,6 +118,18 @@ pub fn values(
             found
         }
     }
+}
+
+/// The keyed hash of every combination of the distinct values at `paths`.
+fn hashes(paths: &[Path], fields: &Fields<'_, '_>, seed: u64) -> impl Iterator<Item = u64> {
+    keys(paths, fields, &|_| None).into_iter().map(move |values| {
+        let mut hasher = SipHasher13::new_with_keys(seed, 1);
+        for value in values {
+            hasher.write_usize(value.len());
+            hasher.write(value.as_bytes());
+        }
+        hasher.finish128().h1
+    })
 }
 
 /// Every combination of the distinct values at `paths`, at most [`ELEMENTS_MAX`]; none when a path

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::alert::{Alert, AlertId, Evidence, Life};
-use crate::rule::{Kind, Rule};
+use crate::rule::{Kind, Members, Rule};
 use crate::sample::{Sample, WindowKey};
 use crate::time::EventTime;
 use burst::Burst;
@@ -180,14 +180,15 @@ impl Window {
     }
 
     /// The least watermark at which [`advance`](Window::advance) has something to do. Samples are
-    /// forgotten together: one may stay for an eighth longer, so that a busy window is not called
-    /// for each of them.
+    /// forgotten together: one may stay for up to a quarter longer, so that a busy window is not
+    /// called for each of them, and many windows are called at once.
     #[must_use]
     pub fn due(&self, rule: &Rule) -> Option<EventTime> {
         let samples = self.samples.as_slice();
         let forget = samples.first().zip(samples.last()).map(|(first, last)| {
             let span = longest_span(rule);
-            first.time.plus(span / 8).min(last.time).plus(span + 1)
+            let at = first.time.plus(span / 8).min(last.time).plus(span + 1);
+            at.plus(at.0.wrapping_neg().rem_euclid((span / 8).max(1)))
         });
         let close = self.bursts.iter().map(|b| self.may_close_at(rule, b)).min();
         let decide = if rule.kind.waits() && matches!(self.waiting, Waiting::Nothing) {
@@ -426,8 +427,13 @@ fn admit(
     *burst = elder;
 }
 
+/// Whether the samples of one event are one, and their values are bits that unite.
 fn by_member(rule: &Rule) -> bool {
-    matches!(rule.kind, Kind::Temporal(_) | Kind::Ordered(_))
+    match &rule.kind {
+        Kind::Temporal(members) => !matches!(members, Members::Apart(_)),
+        Kind::Ordered(_) => true,
+        _ => false,
+    }
 }
 
 /// How long samples matter: W for the rule itself, or until the bin of a surge is decided. One that

@@ -415,6 +415,28 @@ fn rules_among_each_other() {
 }
 
 #[test]
+fn members_can_differ_where_all_must_be_there() {
+    let d = detecting("{s: {eventName: A}, condition: s}");
+    let e = d.replace("name: d", "name: e");
+    for (sort, condition) in [
+        ("temporal_ordered", ""),
+        ("temporal", ", condition: d or e"),
+        ("temporal", ", condition: {gte: 1}"),
+    ] {
+        let text = format!(
+            "{d}---\n{e}---\ntitle: c\nname: c\ncorrelation: {{type: {sort}, rules: [d, e], \
+             group-by: [a], timespan: 5m{condition}}}\nfloodmark: {{differ: [awsRegion]}}\n"
+        );
+        assert_eq!(
+            faults(&text),
+            "r.yml:16: `floodmark.differ` goes with `temporal` over 2 to 8 rules that must all be \
+             there, without `condition`",
+            "{sort}{condition}"
+        );
+    }
+}
+
+#[test]
 fn marks_and_other_windows() {
     let base = correlating("{type: event_count, rules: [d], timespan: 5m, condition: {gte: 2}}");
     for (floodmark, expected) in [
