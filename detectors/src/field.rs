@@ -1,6 +1,7 @@
 //! Fields of a record by path: what rules, group-by, aliases and evidence name.
 
 use std::cell::OnceCell;
+use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::sync::LazyLock;
 
@@ -88,6 +89,7 @@ pub struct Fields<'r, 'b> {
     networks: &'r Networks,
     /// `userIdentity`, which nearly every rule asks something of.
     identity: OnceCell<Object<'b>>,
+    source_address: OnceCell<Option<IpAddr>>,
     derived: Derived<'b>,
     id: OnceCell<(u64, EventId)>,
 }
@@ -143,6 +145,7 @@ impl<'r, 'b> Fields<'r, 'b> {
             record,
             networks,
             identity: OnceCell::new(),
+            source_address: OnceCell::new(),
             derived: Derived::default(),
             id: OnceCell::new(),
         }
@@ -165,6 +168,11 @@ impl<'r, 'b> Fields<'r, 'b> {
     /// The members of `userIdentity`.
     pub(crate) fn identity(&self) -> &Object<'b> {
         self.identity.get_or_init(|| Object::of(&self.record.value(Key::UserIdentity)))
+    }
+
+    /// The address that the call comes from, if it is one.
+    pub(crate) fn source_address(&self) -> Option<IpAddr> {
+        *self.source_address.get_or_init(|| derive::source_address(self.record))
     }
 
     /// The networks that we call our own.

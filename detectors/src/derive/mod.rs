@@ -118,10 +118,10 @@ fn named<'b>(name: &str, fields: &Fields<'_, 'b>) -> SmallVec<[Value<'b>; 2]> {
     let params = || record.get("requestParameters");
     match name {
         "account" => one(account(fields)),
-        "principal" => one(Principal::read(fields).map(Principal::into_id)),
+        "principal" => one(Principal::id_of(fields)),
         "actor" => one(Principal::read(fields).map(|p| p.actor())),
         "resource" => resource::resources(record).into_values(),
-        "source_network" => one(network::source_network(record).map(Cow::Owned)),
+        "source_network" => one(network::source_network(fields).map(Cow::Owned)),
         "source_class" => one(network::source_class(fields).map(Cow::Borrowed)),
         "params" => {
             let there = !matches!(params(), Value::Missing | Value::Null);
@@ -143,6 +143,11 @@ fn named<'b>(name: &str, fields: &Fields<'_, 'b>) -> SmallVec<[Value<'b>; 2]> {
         "s3_prefixes" => prefix::s3_prefixes(record).into_values(),
         _ => SmallVec::new(),
     }
+}
+
+/// The address in `sourceIPAddress`.
+pub(crate) fn source_address(record: &Record<'_>) -> Option<std::net::IpAddr> {
+    network::first_address(&record.text(Key::SourceIpAddress)?)
 }
 
 fn account<'b>(fields: &Fields<'_, 'b>) -> Option<Cow<'b, str>> {

@@ -7,7 +7,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::field::Fields;
-use crate::record::Record;
+use crate::record::Key;
 
 /// Networks that the caller knows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -64,9 +64,8 @@ impl Network {
 }
 
 /// `203.0.113.0/24`, `2001:db8:1::/48`; none where the source is no address.
-pub(super) fn source_network(record: &Record<'_>) -> Option<String> {
-    let source = record.get("sourceIPAddress").into_text()?;
-    Some(match first_address(&source)? {
+pub(super) fn source_network(fields: &Fields<'_, '_>) -> Option<String> {
+    Some(match fields.source_address()? {
         IpAddr::V4(address) => {
             let [a, b, c, _] = address.octets();
             let mut network = String::with_capacity("255.255.255.0/24".len());
@@ -100,30 +99,37 @@ fn push_number(text: &mut String, number: u8) {
 /// `private`, `aws` (`AWS Internal`, or in AWS's ranges), `public`. A source that cannot be read is
 /// `service` where `invokedBy` names one, else nothing.
 pub(super) fn source_class(fields: &Fields<'_, '_>) -> Option<&'static str> {
-    let (record, networks) = (fields.record(), fields.networks());
+    let networks = fields.networks();
     let of_identity = |name| fields.identity().get(name).into_text();
     if of_identity("type").as_deref() == Some("AWSService") {
         return Some("service");
     }
-    let source = record.get("sourceIPAddress").into_text().unwrap_or_default();
     let lies_in = |networks: &[Network], address| networks.iter().any(|n| n.contains(address));
-    match first_address(&source) {
-        Some(address) if lies_in(&networks.own, address) => Some("own"),
-        Some(address) if is_private(address) => Some("private"),
-        Some(address) if lies_in(&networks.aws, address) => Some("aws"),
-        Some(_) => Some("public"),
-        None if source.eq_ignore_ascii_case("AWS Internal") => Some("aws"),
-        None if is_service_name(&source) => Some("service"),
-        None => of_identity("invokedBy").map(|_| "service"),
+    if let Some(address) = fields.source_address() {
+        return Some(match () {
+            () if lies_in(&networks.own, address) => "own",
+            () if is_private(address) => "private",
+            () if lies_in(&networks.aws, address) => "aws",
+            () => "public",
+        });
+    }
+    let source = fields.record().text(Key::SourceIpAddress).unwrap_or_default();
+    match () {
+        () if source.eq_ignore_ascii_case("AWS Internal") => Some("aws"),
+        () if is_service_name(&source) => Some("service"),
+        () => of_identity("invokedBy").map(|_| "service"),
     }
 }
 
 fn is_service_name(source: &str) -> bool {
-    let source = source.to_ascii_lowercase();
-    [".amazonaws.com", ".amazonaws.com.cn", ".amazon.com"].iter().any(|end| source.ends_with(end))
+    let ends_with = |end: &&str| {
+        let from = source.len().checked_sub(end.len());
+        from.and_then(|from| source.get(from..)).is_some_and(|own| own.eq_ignore_ascii_case(end))
+    };
+    [".amazonaws.com", ".amazonaws.com.cn", ".amazon.com"].iter().any(ends_with)
 }
 
-fn first_address(source: &str) -> Option<IpAddr> {
+pub(super) fn first_address(source: &str) -> Option<IpAddr> {
     let first = source.split(',').next()?.trim();
     let bare = first.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let bare = bare.unwrap_or(first).split('%').next()?;
@@ -173,7 +179,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::derive::{compute, tests::derived};
-    use crate::record::Value;
+    use crate::record::{Record, Value};
 
     fn class(members: &str) -> Vec<String> {
         derived("source_class", members)

@@ -5,15 +5,15 @@ use std::borrow::Cow;
 use crate::record::{Object, Record};
 
 /// What `userIdentity` says, read where it is asked for; empty texts count as absent.
-#[derive(Debug, Clone)]
-pub(super) struct Identity<'b> {
-    members: Object<'b>,
+#[derive(Debug)]
+pub(super) struct Identity<'o, 'b> {
+    members: &'o Object<'b>,
     kind: Option<Cow<'b, str>>,
 }
 
-impl<'b> Identity<'b> {
-    pub(super) fn of(members: &Object<'b>) -> Identity<'b> {
-        Identity { members: members.clone(), kind: members.get("type").into_text() }
+impl<'o, 'b> Identity<'o, 'b> {
+    pub(super) fn of(members: &'o Object<'b>) -> Identity<'o, 'b> {
+        Identity { members, kind: members.get("type").into_text() }
     }
 
     /// A member as text.

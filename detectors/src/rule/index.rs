@@ -14,6 +14,7 @@ use smallvec::SmallVec;
 
 use super::Detection;
 use crate::field::{Fields, Path};
+use crate::matcher::Matcher;
 use crate::record::{Key, Value};
 
 /// The index of a [`RuleSet`](super::RuleSet).
@@ -36,16 +37,33 @@ struct Source {
 
 /// A detection, and what a record must have beside that under which it is listed.
 #[derive(Debug, Clone)]
-struct Entry {
+pub(crate) struct Entry {
     detection: usize,
     /// Bits of the event sources of which it needs one; all where any will do.
     sources: u64,
     /// Members that must be there and not null.
     members: SmallVec<[Key; 4]>,
+    /// What the list does not prove.
+    rest: Matcher,
+}
+
+impl Entry {
+    /// The place of the detection.
+    pub(crate) fn detection(&self) -> usize {
+        self.detection
+    }
+
+    /// Whether a record that it is a candidate for satisfies the detection.
+    pub(crate) fn fits(&self, fields: &Fields<'_, '_>) -> bool {
+        self.rest.fits(fields)
+    }
 }
 
 /// Detections to ask, in order.
-pub(crate) type Candidates = SmallVec<[usize; 16]>;
+pub(crate) type Candidates<'i> = SmallVec<[&'i Entry; 16]>;
+
+/// So many event sources have a bit of their own; all others share one.
+const SOURCES_TOLD_APART: usize = 63;
 
 impl Index {
     /// The index of these detections.
@@ -60,17 +78,19 @@ impl Index {
         };
         for (detection, held) in detections.iter().enumerate() {
             let necessary = held.matcher.necessary();
-            let sources = necessary.sources.map(|s| s.into_iter().map(String::into_bytes));
-            let sources: Option<Vec<Vec<u8>>> = sources.map(Iterator::collect);
-            let bits = sources.iter().flatten().fold(0, |bits, s| bits | index.bit_of(s));
+            let bits = necessary.sources.iter().flatten();
+            let bits = bits.fold(0, |bits, source| bits | index.bit_of(source.as_bytes()));
+            let are_told_apart = index.by_source.len() <= SOURCES_TOLD_APART;
+            let proven = necessary.sources.clone().filter(|_| are_told_apart);
             let listed = [Key::EventName, Key::EventSource];
-            let members = necessary.members.into_iter().filter(|key| !listed.contains(key));
+            let members = necessary.members.iter().filter(|key| !listed.contains(key));
             let entry = Entry {
                 detection,
-                sources: if sources.is_some() { bits } else { u64::MAX },
-                members: members.collect(),
+                sources: if necessary.sources.is_some() { bits } else { u64::MAX },
+                members: members.copied().collect(),
+                rest: held.matcher.rest(&necessary.names, &proven),
             };
-            match (necessary.names, sources) {
+            match (necessary.names, necessary.sources) {
                 (Some(names), _) => {
                     for name in names {
                         let list = index.by_name.entry(name.into_bytes().into()).or_default();
@@ -79,7 +99,7 @@ impl Index {
                 }
                 (None, Some(sources)) => {
                     for source in sources {
-                        if let Some(source) = index.by_source.get_mut(source.as_slice()) {
+                        if let Some(source) = index.by_source.get_mut(source.as_bytes()) {
                             source.entries.push(entry.clone());
                         }
                     }
@@ -90,23 +110,23 @@ impl Index {
         index
     }
 
-    /// The bit of an event source; past 63 they share the last.
+    /// The bit of an event source.
     fn bit_of(&mut self, source: &[u8]) -> u64 {
-        let bit = 1 << self.by_source.len().min(63);
+        let bit = 1 << self.by_source.len().min(SOURCES_TOLD_APART);
         let source = self.by_source.entry(source.into());
         source.or_insert_with(|| Source { bit, entries: Vec::new() }).bit
     }
 
     /// Detections that the record could match.
-    pub(crate) fn candidates(&self, fields: &Fields<'_, '_>) -> Candidates {
+    pub(crate) fn candidates<'i>(&'i self, fields: &Fields<'_, '_>) -> Candidates<'i> {
         let mut candidates = Candidates::new();
         let record = fields.record();
         let mut sources = 0;
-        let mut consider = |entries: &[Entry], sources: u64| {
+        let mut consider = |entries: &'i [Entry], sources: u64| {
             for entry in entries {
                 let source_fits = entry.sources == u64::MAX || entry.sources & sources != 0;
                 if source_fits && entry.members.iter().all(|key| record.may_hold(*key)) {
-                    candidates.push(entry.detection);
+                    candidates.push(entry);
                 }
             }
         };
@@ -122,8 +142,8 @@ impl Index {
             }
         });
         consider(&self.always, u64::MAX);
-        candidates.sort_unstable();
-        candidates.dedup();
+        candidates.sort_unstable_by_key(|entry| entry.detection);
+        candidates.dedup_by_key(|entry| entry.detection);
         candidates
     }
 }
