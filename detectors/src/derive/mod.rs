@@ -20,7 +20,7 @@ use std::borrow::Cow;
 
 use smallvec::{SmallVec, smallvec};
 
-pub use network::{Network, Networks};
+pub use network::{Network, NetworkSet, Networks};
 
 use crate::field::Fields;
 use crate::principal::Principal;
