@@ -444,10 +444,6 @@ fn marks_and_other_windows() {
         ("{marks: [{level: high, gte: 0}]}", "a mark must be at least 1"),
         ("{differ: [awsRegion]}", "`floodmark.differ` belongs to a temporal rule"),
         ("{all_services: true}", "`floodmark.all_services` belongs to a detection"),
-        (
-            "{eager: true}",
-            "`floodmark.eager` is not supported yet: what waits for the watermark waits",
-        ),
         ("{needs: [managment]}", "unknown feed `managment` (did you mean `management`?)"),
     ] {
         let text = format!("{base}floodmark: {floodmark}\n");
