@@ -13,7 +13,7 @@ use super::load::{Body, Draft};
 use super::members::members;
 use super::names::{Names, fault, names, unknown};
 use super::tag::{feed, identity};
-use super::{Detection, Kind, Mark, Rule, RuleSet, Threshold, words};
+use super::{Detection, Kind, Mark, Members, Rule, RuleSet, Threshold, words};
 use crate::field::Path;
 use crate::matcher::Matcher;
 
@@ -274,6 +274,7 @@ impl<'d> Linker<'d> {
                 ),
             },
         };
+        let kind = self.apart(at, draft, kind);
         if kind.waits() && group_by.is_empty() {
             let line = self.correlation(at).map_or(draft.line, |c| c.line);
             let problem =
@@ -281,15 +282,6 @@ impl<'d> Linker<'d> {
             self.fault(at, problem);
         }
         let marks = self.marks(at, draft, &kind, timespan_secs);
-        let is_temporal = matches!(kind, Kind::Temporal(_) | Kind::Ordered(_));
-        if let Some((_, line)) = extension.differ.first() {
-            let reason = if is_temporal {
-                "`floodmark.differ` is not evaluated yet, and nothing in a rule is ignored"
-            } else {
-                "`floodmark.differ` belongs to a temporal rule"
-            };
-            self.fault(at, Problem::new(*line, reason));
-        }
         let differ = self.paths(at, &extension.differ);
         let evidence = extension.evidence.iter().cloned();
         let lines = extension.evidence_lines.iter().copied();
@@ -336,6 +328,27 @@ impl<'d> Linker<'d> {
             // Refused when the correlation was read.
             (_, None) => None,
         }
+    }
+
+    /// The kind of a rule whose members must differ, where it says so.
+    fn apart(&mut self, at: usize, draft: &Draft, kind: Kind) -> Kind {
+        let Some((_, line)) = draft.extension.differ.first() else { return kind };
+        let correlation = self.correlation(at);
+        let wants_all = correlation.is_some_and(|c| matches!(c.condition, Condition::All));
+        let count = correlation.and_then(|c| u8::try_from(c.rules.len()).ok()).unwrap_or(u8::MAX);
+        let reason = match &kind {
+            Kind::Temporal(_) if wants_all && (2..=Members::APART_MAX).contains(&count) => {
+                return Kind::Temporal(Members::Apart(count));
+            }
+            Kind::Temporal(_) | Kind::Ordered(_) => format!(
+                "`floodmark.differ` goes with `temporal` over 2 to {} rules that must all be there, \
+                 without `condition`",
+                Members::APART_MAX
+            ),
+            _ => "`floodmark.differ` belongs to a temporal rule".to_owned(),
+        };
+        self.fault(at, Problem::new(*line, reason));
+        kind
     }
 
     fn marks(&mut self, at: usize, draft: &Draft, kind: &Kind, timespan_secs: i64) -> Vec<Mark> {

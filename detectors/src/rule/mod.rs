@@ -170,6 +170,26 @@ pub enum Members {
     Or(Vec<Members>),
     /// Not this (decided at the watermark).
     Not(Box<Members>),
+    /// All of the members 0 to n, each with a value that no other of them has
+    /// (`floodmark.differ`). A sample's value is then made by [`Members::apart`].
+    Apart(u8),
+}
+
+impl Members {
+    /// Most members of which each must differ from all others.
+    pub const APART_MAX: u8 = 8;
+
+    /// A sample's value for [`Members::Apart`]: the member, and a hash of what must differ.
+    #[must_use]
+    pub fn apart(member: u8, hash: u64) -> u64 {
+        hash << 6 | u64::from(member & 63)
+    }
+
+    /// Which member, and what must differ, of such a value.
+    #[must_use]
+    pub fn of_apart(value: u64) -> (usize, u64) {
+        ((value & 63) as usize, value >> 6)
+    }
 }
 
 /// What a window must hold, and how it is measured.
@@ -231,7 +251,7 @@ impl Kind {
 
 fn has_not(members: &Members) -> bool {
     match members {
-        Members::One(_) => false,
+        Members::One(_) | Members::Apart(_) => false,
         Members::And(all) | Members::Or(all) => all.iter().any(has_not),
         Members::Not(_) => true,
     }
@@ -284,7 +304,8 @@ pub struct Rule {
     pub taps: Vec<Tap>,
     /// For `silence`: keys that fall silent together are one burst.
     pub together: bool,
-    /// Differing values demanded of members (`floodmark.differ`).
+    /// The fields in which members must differ, all together one value (`floodmark.differ`); the kind
+    /// is then [`Members::Apart`].
     pub differ: Vec<Path>,
 }
 
@@ -373,9 +394,9 @@ impl RuleSet {
             self.detections.iter().filter(fitting).for_each(visit);
             return;
         };
-        for place in index.candidates(fields) {
-            if let Some(detection) = self.detections.get(place)
-                && detection.matcher.fits(fields)
+        for entry in index.candidates(fields) {
+            if let Some(detection) = self.detections.get(entry.detection())
+                && entry.fits(fields)
             {
                 visit(detection);
             }
