@@ -78,7 +78,7 @@ pub fn ocsf(alert: &Alert, view: View) -> Value {
         "unmapped": {"floodmark": floodmark(alert, view, &answer)},
     });
     if answer.impact.worst() > Harm::None {
-        // OCSF counts from 1, low, to 4, critical.
+        // OCSF counts from 1, low, to 3, high; 4, critical, is for people to say.
         finding["impact_id"] = (answer.impact.worst() as i64).into();
     }
     set_object(&mut finding, "remediation", remediation(alert, &answer));
