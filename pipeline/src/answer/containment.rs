@@ -3,7 +3,8 @@
 //! In the order preserve, revoke, stop, roll back, delete, and within it in the order of the rule's
 //! `floodmark.containment`; where a rule names none, the records decide. What would destroy evidence
 //! is never among them: no job, notebook, cluster, domain, model or feature group is deleted, since
-//! its record, volume or store goes with it. Names are chosen by whoever is watched, so words are
+//! its record, volume or store goes with it. What the calls only read is described and left alone.
+//! Names are chosen by whoever is watched, so words are
 //! written by [`super::shell`] alone, and a name that is not fit to be typed gives no command.
 //!
 //! After the containment steps of the AWS playbook and the AWS CLI reference.
@@ -11,6 +12,7 @@
 use floodmark_detectors::alert::Alert;
 use serde::Serialize;
 
+use super::change::Verb;
 use super::resource::{Resource, partition, subjects};
 use super::shell::option;
 use super::{Actor, Counted, Fact, add};
@@ -109,7 +111,7 @@ const RECIPES: &[Recipe] = &[
     ("model_package", "model-package", Preserve, "sagemaker describe-model-package", "model-package-name", "", None),
     ("model_package", "model-package", RollBack, "sagemaker update-model-package", "model-package-arn", " --model-approval-status=Rejected", Some("Rejected keeps it from being deployed, and keeps its record")),
     ("resource_policy", "model-package-group", Preserve, "sagemaker get-model-package-group-policy", "model-package-group-name", "", None),
-    ("resource_policy", "model-package-group", Delete, "sagemaker delete-model-package-group-policy", "model-package-group-name", "", Some("Once the policy is kept")),
+    ("resource_policy", "model-package-group", RollBack, "sagemaker delete-model-package-group-policy", "model-package-group-name", "", Some("Once the policy is kept")),
     ("domain", "domain", Preserve, "sagemaker describe-domain", "domain-id", "", None),
     ("domain", "domain", Preserve, "sagemaker list-apps", "domain-id-equals", "", Some("Stop each app: aws sagemaker delete-app; the home directory stays")),
     ("cluster", "cluster", Preserve, "sagemaker describe-cluster", "cluster-name", "", None),
@@ -134,11 +136,15 @@ pub(crate) fn steps(
     actors: &[Counted<Actor>],
     is_whole: bool,
 ) -> Vec<Step> {
-    let subjects = named(facts);
+    let subjects = named(facts, &|_| true);
+    let harmed = Harmed {
+        made: named(facts, &|fact| verb(fact) == Some(Verb::Create)),
+        changed: named(facts, &|fact| matches!(verb(fact), Some(Verb::Create | Verb::Change))),
+    };
     let kinds = kinds(&alert.rule.containment, &subjects, actors);
     let mut steps = Vec::new();
     for kind in &kinds {
-        of_resources(kind, &subjects, &mut steps);
+        of_resources(kind, &subjects, &harmed, &mut steps);
         for Counted { what: actor, .. } in actors {
             match kind.as_str() {
                 "access_key" => access_key(actor, &mut steps),
@@ -165,13 +171,37 @@ pub(crate) fn steps(
     steps
 }
 
+/// What a call did; nothing where it failed. A sign-in URL opens what it is for.
+fn verb(fact: &Fact) -> Option<Verb> {
+    let opens = fact.text("/eventName").is_some_and(|name| name.starts_with("CreatePresigned"));
+    let verb = if opens { Some(Verb::Change) } else { Verb::of(fact) };
+    verb.filter(|_| !fact.failed())
+}
+
 /// What the calls are about, each once.
-fn named(facts: &[Fact]) -> Vec<Resource> {
+fn named(facts: &[Fact], wanted: &dyn Fn(&Fact) -> bool) -> Vec<Resource> {
     let mut found = Vec::new();
-    for subject in facts.iter().flat_map(subjects) {
+    for subject in facts.iter().filter(|fact| wanted(fact)).flat_map(subjects) {
         add(&mut found, subject);
     }
     found
+}
+
+/// What the calls laid hands on. Whatever they only read, or failed at, is somebody's at work: it is
+/// described, and left alone. Only what they made themselves is deleted.
+struct Harmed {
+    made: Vec<Resource>,
+    changed: Vec<Resource>,
+}
+
+impl Harmed {
+    fn may(&self, phase: Phase, subject: &Resource) -> bool {
+        match phase {
+            Preserve => true,
+            Revoke | Stop | RollBack => self.changed.contains(subject),
+            Delete => self.made.contains(subject),
+        }
+    }
 }
 
 /// The rule's words; else the identities', and those of the resources at hand.
@@ -195,12 +225,12 @@ fn kinds(of_rule: &[String], subjects: &[Resource], actors: &[Counted<Actor>]) -
     kinds
 }
 
-fn of_resources(kind: &str, subjects: &[Resource], steps: &mut Vec<Step>) {
+fn of_resources(kind: &str, subjects: &[Resource], harmed: &Harmed, steps: &mut Vec<Step>) {
     for (what, word, phase, command, name, more, note) in RECIPES {
         if *what != kind {
             continue;
         }
-        let fitting = subjects.iter().filter(|subject| subject.word == *word);
+        let fitting = subjects.iter().filter(|it| it.word == *word && harmed.may(*phase, it));
         for subject in fitting.take(RESOURCES_MAX) {
             let wants_arn = name.ends_with("-arn");
             let value = if wants_arn { &subject.uid } else { &subject.name };

@@ -87,6 +87,21 @@ fn roles_are_revoked_at_the_time_of_the_paste_and_reserved_ones_elsewhere() {
 }
 
 #[test]
+fn what_was_only_read_is_left_alone_and_only_what_was_made_is_deleted() {
+    let endpoint = json!({"endpointName": "shop"});
+    let phases = |record: &Value| -> Vec<Phase> {
+        steps_of(record, &["endpoint"]).iter().map(|step| step.phase).collect()
+    };
+    assert_eq!(phases(&call("DescribeEndpoint", &endpoint)), [Phase::Preserve]);
+    assert_eq!(phases(&call("UpdateEndpoint", &endpoint)), [Phase::Preserve, Phase::RollBack]);
+    let all = [Phase::Preserve, Phase::RollBack, Phase::Delete];
+    assert_eq!(phases(&call("CreateEndpoint", &endpoint)), all);
+    let mut failed = call("CreateEndpoint", &endpoint);
+    failed["errorCode"] = "AccessDenied".into();
+    assert_eq!(phases(&failed), [Phase::Preserve]);
+}
+
+#[test]
 fn what_destroys_evidence_is_never_among_them() {
     let banned = [
         "delete-training-job",

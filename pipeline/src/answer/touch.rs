@@ -105,7 +105,7 @@ impl Touched {
             fact.at(&format!("/requestParameters/{member}")).is_some_and(|set| !set.is_null())
         };
         let ec2 = service == "ec2" && NETWORK.iter().any(|word| operation.contains(word));
-        if ec2 || NETWORK_MEMBERS.iter().any(|member| sets(&member)) {
+        if ec2 || NETWORK_MEMBERS.iter().any(sets) {
             add(&mut self.network, touch());
         }
     }

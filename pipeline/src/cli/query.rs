@@ -1,6 +1,6 @@
 //! `floodmark query`: the query that finds the rest of an alert.
 
-use std::io::Read as _;
+use std::io::{BufReader, Read};
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
@@ -51,6 +51,9 @@ pub(super) struct Args {
     since: String,
 }
 
+/// Bytes of alerts that are read.
+const ALERTS_BYTES_MAX: u64 = 1 << 30;
+
 pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
     if args.schema {
         let table = args.table.clone().unwrap_or_else(|| Dialect::Athena.table().to_owned());
@@ -73,24 +76,22 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
 }
 
 fn read(path: &PathBuf) -> anyhow::Result<Vec<Value>> {
-    let mut text = String::new();
-    if path.as_os_str() == "-" {
-        std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
+    let opened: Box<dyn Read> = if path.as_os_str() == "-" {
+        Box::new(std::io::stdin())
     } else {
-        text = std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read {}", path.display()))?;
+        let file = std::fs::File::open(path);
+        Box::new(file.with_context(|| format!("cannot read {}", path.display()))?)
+    };
+    let limited = BufReader::new(opened.take(ALERTS_BYTES_MAX));
+    let mut findings = Vec::new();
+    for value in serde_json::Deserializer::from_reader(limited).into_iter::<Value>() {
+        match value.with_context(|| format!("{} is no JSON", path.display()))? {
+            // What a relay has put into one array counts as well.
+            Value::Array(elements) => findings.extend(elements),
+            one => findings.push(one),
+        }
     }
-    let values = serde_json::Deserializer::from_str(&text).into_iter::<Value>();
-    let values: Result<Vec<Value>, _> = values.collect();
-    let values = values.with_context(|| format!("{} is no JSON", path.display()))?;
-    // What a relay has put into one array counts as well.
-    Ok(values
-        .into_iter()
-        .flat_map(|value| match value {
-            Value::Array(elements) => elements,
-            one => vec![one],
-        })
-        .collect())
+    Ok(findings)
 }
 
 /// The last that is said of the alert that `id` means, or of the only one there is.

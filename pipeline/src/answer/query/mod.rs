@@ -87,7 +87,7 @@ impl Query {
         let card = &alert.rule;
         let some = |of: &dyn Fn(&Fact) -> Option<&str>| {
             let mut found = Vec::new();
-            for value in facts.iter().filter_map(|fact| of(fact)) {
+            for value in facts.iter().filter_map(of) {
                 add(&mut found, value.to_owned());
             }
             found
