@@ -2,7 +2,7 @@
 //! CloudTrail Lake.
 //!
 //! An alert carries what bounds its queries ([`Query`]): accounts, regions, the window, who acted,
-//! which services. From it each [`Ask`] makes a condition over CloudTrail's members ([`term`]), and
+//! which services. From it each [`Ask`] makes a condition over CloudTrail's members (`term`), and
 //! each [`Dialect`] writes it. Values come from records, so they are written as literals that
 //! nothing can leave, whatever they hold.
 
