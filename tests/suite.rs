@@ -13,6 +13,7 @@ mod suite {
     mod generate;
     mod help;
     mod program;
+    mod query;
     mod replay;
     mod run;
     mod traffic;

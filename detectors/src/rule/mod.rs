@@ -123,6 +123,10 @@ pub struct Card {
     pub file: String,
     /// Line at which its document begins, from 1.
     pub line: usize,
+    /// Revision: a hash of what it samples, of its marks and of what it says. The same on every
+    /// machine; empty where the rule was put together by hand.
+    #[serde(default)]
+    pub version: String,
 }
 
 /// A comparison of a window's measure with numbers, Sigma's `condition: {gte: 5, lt: 9}`: all hold.
@@ -383,6 +387,10 @@ impl RuleSet {
     pub fn of(mut rules: Vec<Rule>, detections: Vec<Detection>) -> RuleSet {
         for index in 0..rules.len() {
             speak_together(&mut rules, index);
+        }
+        for rule in &mut rules {
+            let version = tag::version(rule);
+            Arc::make_mut(&mut rule.card).version = version;
         }
         RuleSet { index: Some(index::Index::of(&detections)), rules, detections }
     }

@@ -4,6 +4,7 @@ mod check;
 mod demo;
 mod explain;
 mod generate;
+mod query;
 mod replay;
 mod rules;
 mod run;
@@ -37,6 +38,8 @@ enum Command {
     Replay(replay::Args),
     /// Say why a rule fired or did not, for a record or for a key.
     Explain(explain::Args),
+    /// Write the query that finds the rest of an alert, for Athena, Logs Insights or Lake.
+    Query(query::Args),
     /// Check a configuration and rules; tells all faults at once, and touches no network.
     Check(check::Args),
     /// Run the tests that stand beside rules.
@@ -62,6 +65,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Query(args) => query::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Rules(args) => rules::run(&args),

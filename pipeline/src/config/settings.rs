@@ -12,6 +12,7 @@ use super::fault::Faults;
 use super::kafka::{self, Kafka};
 use super::ledger::{self, Ledger};
 use super::reader::{Report, Section, texts};
+use crate::encode;
 use crate::sink::{Format, Rotation};
 
 /// Everything that a configuration says.
@@ -209,7 +210,8 @@ fn sink(
     let kinds = [("stdout", "stdout"), ("file", "file"), ("kafka", "kafka")];
     let kind = kind(&mut section, &kinds, report)?;
     let name = name(&mut section, kind, names, report);
-    let words = [("ndjson", Format::Ndjson), ("text", Format::Text { colour: false })];
+    let mut words = vec![("ndjson", Format::Ndjson), ("text", Format::Text { colour: false })];
+    words.extend(encode::Format::ALL.map(|(word, format)| (word, Format::Encoded(format))));
     let format = section.word("format", &words, report).unwrap_or_default();
     let written = if kind == "file" {
         let path = section.text("path", report).map(PathBuf::from);

@@ -326,6 +326,21 @@ fn members_that_must_be_there_are_known_beforehand() {
     }
 }
 
+#[test]
+fn a_rule_s_version_changes_with_what_it_samples_and_its_mark() {
+    let version = |gte: u32, name: &str| {
+        let rule =
+            "{type: event_count, rules: [d], group-by: [a], timespan: 5m, condition: {gte: N}}";
+        let text = correlating(&rule.replace('N', &gte.to_string()));
+        let set = rules(&text.replace("eventName: A", &format!("eventName: {name}")));
+        set.rules.last().unwrap().card.version.clone()
+    };
+    assert_eq!(version(5, "A"), version(5, "A"));
+    assert_ne!(version(5, "A"), version(6, "A"));
+    assert_ne!(version(5, "A"), version(5, "B"));
+    assert_eq!(version(5, "A").len(), 16);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
