@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
-use floodmark_detectors::rule::{Document, Environment, Fault, LoadOptions, RuleSet, pack};
+use floodmark_detectors::rule::{Document, RuleSet};
 
 /// Finds bursts in AWS CloudTrail: reads the stream, keeps sliding windows per principal, and
 /// raises an alert the moment a burst crosses its mark.
@@ -91,22 +91,32 @@ fn print(text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Loads the rules under `paths`, or the shipped ones where there are none.
-///
-/// # Errors
-/// Every fault, one a line.
-fn load_rules(paths: &[PathBuf], environment: &Environment) -> anyhow::Result<RuleSet> {
-    let (documents, options) = if paths.is_empty() {
-        (pack::documents(), LoadOptions { strict_services: true })
-    } else {
-        (read_documents(paths, pack::TEST_ENDING, false)?, LoadOptions::default())
-    };
-    RuleSet::load_with(&documents, environment, options).map_err(|faults| refuse(&faults))
+/// Which rules a command is about.
+#[derive(Debug, Default, clap::Args)]
+struct Chosen {
+    /// A configuration: its rules, what it changes of them, and its lists. Without it, the shipped
+    /// rules as they are.
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    /// Rules to use in place of those: a file or a folder. May be given again.
+    #[arg(long, value_name = "DIR", global = true)]
+    rules: Vec<PathBuf>,
 }
 
-fn refuse(faults: &[Fault]) -> anyhow::Error {
-    let lines: Vec<String> = faults.iter().map(Fault::to_string).collect();
-    anyhow::anyhow!("the rules have {} faults:\n{}", faults.len(), lines.join("\n"))
+impl Chosen {
+    /// # Errors
+    /// Every fault, one a line.
+    fn load(&self) -> anyhow::Result<RuleSet> {
+        self.read().map(|(_, rules)| rules)
+    }
+
+    /// The rules, and what they were read from.
+    ///
+    /// # Errors
+    /// As there.
+    fn read(&self) -> anyhow::Result<(check::Written, RuleSet)> {
+        check::Written::load_from(self.config.as_deref(), &self.rules)
+    }
 }
 
 /// Reads the rule files (`.yml`, `.yaml`) that `paths` name, folders whole, by name; those that end

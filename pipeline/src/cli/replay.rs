@@ -10,11 +10,11 @@ use std::time::Duration;
 use anyhow::Context;
 use floodmark_detectors::alert::{Alert, Life};
 use floodmark_detectors::engine::{Counts, Engine, Options, State};
-use floodmark_detectors::rule::{Environment, Mode};
+use floodmark_detectors::rule::Mode;
 use floodmark_detectors::time::EventTime;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
-use super::{load_rules, print, stop};
+use super::{Chosen, print, stop};
 use crate::clock::{self, Stopwatch};
 use crate::config::parse_duration;
 use crate::encode::ocsf::{View, ocsf};
@@ -36,9 +36,8 @@ pub(super) struct Args {
     /// pretty-printed), or `-` for standard input.
     #[arg(required = true)]
     paths: Vec<PathBuf>,
-    /// Rules to use in place of the shipped ones: a file or a folder. May be given again.
-    #[arg(long, value_name = "DIR")]
-    rules: Vec<PathBuf>,
+    #[command(flatten)]
+    chosen: Chosen,
     /// Write the bursts as NDJSON of OCSF findings to this file; `-` is standard output.
     #[arg(long, value_name = "FILE")]
     alerts: Option<PathBuf>,
@@ -64,7 +63,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
-    let rules = Arc::new(load_rules(&args.rules, &Environment::default())?);
+    let rules = Arc::new(args.chosen.load()?);
     let walked = walk(&args.paths);
     for (path, fault) in &walked.faults {
         eprintln!("floodmark: {}: {fault}", path.display());

@@ -8,16 +8,20 @@
 //! Secrets are never in the file: `{ env = "NAME" }` or `{ file = "/run/secrets/name" }` says where
 //! they are ([`Secret`]).
 
+mod environment;
 mod fault;
 mod kafka;
 mod reader;
+mod rules;
 mod secret;
 pub mod settings;
 
+pub use environment::{Lists, READ_LISTS};
 pub use fault::{Fault, Faults};
 pub use kafka::{Kafka, Property};
+pub use rules::Rules;
 pub use secret::{Hidden, Secret};
-pub use settings::{Engine, Rules, Settings, Sink, SinkKind, Source, SourceKind};
+pub use settings::{Engine, Settings, Sink, SinkKind, Source, SourceKind, rules_in};
 
 /// Reads a duration for the command line: `15m`, `90s`, `1h30m`; in seconds.
 ///

@@ -23,7 +23,7 @@ fn the_example_is_valid_and_shows_the_defaults() {
     );
     assert_eq!(settings.engine, Engine::default());
     assert_eq!(settings.rules.shipped, Rules::default().shipped);
-    assert_eq!(settings.environment.lists["allowed_buckets"].len(), 2);
+    assert_eq!(settings.environment.environment.lists["allowed_buckets"].len(), 2);
     // Every line that is commented out is valid too, all sources and sinks at once.
     let settings_commented = text
         .lines()

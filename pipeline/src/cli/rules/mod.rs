@@ -1,11 +1,9 @@
 //! `floodmark rules`: what is loaded.
 
-use std::path::PathBuf;
-
-use floodmark_detectors::rule::{Environment, Kind, Level, Mode, Rule, RuleSet};
+use floodmark_detectors::rule::{Kind, Level, Rule, RuleSet};
 use serde_json::json;
 
-use super::{load_rules, print};
+use super::{Chosen, print};
 
 /// List the rules that are loaded: what each counts, by which fields, when it speaks, and where it
 /// stands. A rule that others count says nothing by itself, unless its document says so.
@@ -16,16 +14,15 @@ Examples:
   floodmark rules --rules my-rules/                those of your own
   floodmark rules --json | jq -r '.[] | select(.speaks) | .code'")]
 pub(super) struct Args {
-    /// Rules to use in place of the shipped ones: a file or a folder. May be given again.
-    #[arg(long, value_name = "DIR")]
-    rules: Vec<PathBuf>,
+    #[command(flatten)]
+    chosen: Chosen,
     /// As JSON: a list of objects, with more of what each rule says about itself.
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
-    let rules = load_rules(&args.rules, &Environment::default())?;
+    let rules = args.chosen.load()?;
     print(&if args.json { json(&rules) } else { table(&rules) })?;
     Ok(true)
 }
@@ -38,7 +35,7 @@ fn table(rules: &RuleSet) -> String {
             "{:<10} {:<13} {:<8} {}\n",
             card.code.as_deref().unwrap_or("-"),
             card.level.map_or("-", Level::word),
-            if rule.speaks { mode_word(card.mode) } else { "silent" },
+            if rule.speaks { card.mode.word() } else { "silent" },
             card.title
         );
         let mut says = vec![card.mark.clone()];
@@ -149,15 +146,6 @@ fn kind_word(kind: &Kind) -> &'static str {
     }
 }
 
-fn mode_word(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Alert => "alert",
-        Mode::Observe => "observe",
-        Mode::Enrich => "enrich",
-        Mode::Posture => "posture",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -165,7 +153,7 @@ mod tests {
 
     #[test]
     fn the_shipped_rules_are_listed() {
-        let rules = load_rules(&[], &Environment::default()).unwrap();
+        let rules = Chosen::default().load().unwrap();
         let listed: serde_json::Value = serde_json::from_str(&json(&rules)).unwrap();
         let all = listed.as_array().unwrap();
         assert_eq!(all.len(), rules.rules.len());
