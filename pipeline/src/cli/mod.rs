@@ -9,13 +9,14 @@ mod rules;
 mod run;
 mod stop;
 mod test;
+mod tune;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
-use floodmark_detectors::rule::{Document, RuleSet};
+use floodmark_detectors::rule::{Document, Fault, RuleSet};
 
 /// Finds bursts in AWS CloudTrail: reads the stream, keeps sliding windows per principal, and
 /// raises an alert the moment a burst crosses its mark.
@@ -35,6 +36,8 @@ enum Command {
     Run(run::Args),
     /// Put history through the rules, as fast as the machine allows.
     Replay(replay::Args),
+    /// Propose marks from history, with the evidence.
+    Tune(tune::Args),
     /// Say why a rule fired or did not, for a record or for a key.
     Explain(explain::Args),
     /// Check a configuration and rules; tells all faults at once, and touches no network.
@@ -50,6 +53,12 @@ enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+    /// Write the manual pages, one for each command.
+    Man {
+        /// The folder; it is made if there is none.
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
 }
 
 /// Parses the arguments and runs the command. Exit code 0: done, and all is well; 1: done, and
@@ -61,6 +70,7 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Tune(args) => tune::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Test(args) => test::run(&args),
@@ -71,6 +81,7 @@ pub fn main() -> ExitCode {
             clap_complete::generate(shell, &mut Cli::command(), "floodmark", &mut out);
             print(&String::from_utf8_lossy(&out)).map(|()| true)
         }
+        Command::Man { folder } => man(&folder).map(|()| true),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -89,6 +100,13 @@ fn print(text: &str) -> anyhow::Result<()> {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
     }
+}
+
+/// Writes `floodmark.1`, `floodmark-run.1` and so on.
+fn man(folder: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder)
+        .and_then(|()| clap_mangen::generate_to(Cli::command(), folder))
+        .with_context(|| format!("cannot write to the folder {}", folder.display()))
 }
 
 /// Which rules a command is about.
@@ -117,6 +135,12 @@ impl Chosen {
     fn read(&self) -> anyhow::Result<(check::Written, RuleSet)> {
         check::Written::load_from(self.config.as_deref(), &self.rules)
     }
+}
+
+/// The faults as one error, one a line.
+fn refuse(faults: &[Fault]) -> anyhow::Error {
+    let lines: Vec<String> = faults.iter().map(Fault::to_string).collect();
+    anyhow::anyhow!("the rules have {} faults:\n{}", faults.len(), lines.join("\n"))
 }
 
 /// Reads the rule files (`.yml`, `.yaml`) that `paths` name, folders whole, by name; those that end

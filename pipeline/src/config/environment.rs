@@ -17,11 +17,21 @@ pub struct Lists {
     pub lines: BTreeMap<String, usize>,
 }
 
-/// Lists that Floodmark reads itself, and what they hold.
-pub const READ_LISTS: [(&str, &str); 3] = [
-    (SCPS_IN_FORCE, "codes of SCP rules (SCP-01) whose policies are in force: they alert"),
-    (OWN_NETWORKS, "networks of our own: what comes from them is of source class `own`"),
+/// The lists that Floodmark or a shipped rule reads, and what each holds.
+pub const LISTS: [(&str, &str); 13] = [
+    ("allowed_buckets", "buckets that jobs may read from and write to"),
+    ("allowed_instance_types", "instance types that may be asked for"),
+    ("allowed_registries", "accounts whose container images may run"),
+    ("allowed_repositories", "code and image repositories that may be used"),
+    ("execution_roles", "ARNs of the roles that are passed to SageMaker"),
+    ("notebook_keys", "KMS keys that notebooks may be encrypted with"),
+    ("notebook_subnets", "subnets that notebooks may be in"),
+    ("notebook_types", "instance types that the policy allows to notebooks"),
+    ("studio_types", "instance types that the policy allows to Studio apps"),
+    ("own_feed", "names and ARNs of what brings records here: trail, bucket, stream, rule, filter"),
+    (OWN_NETWORKS, "our own networks: what comes from them is of source class `own`"),
     (AWS_NETWORKS, "AWS's published networks: what comes from them is of source class `aws`"),
+    (SCPS_IN_FORCE, "codes of SCP rules (SCP-01) whose policies are in force: those rules alert"),
 ];
 
 pub(super) fn read(section: &Section<'_, '_>, report: &mut Report<'_>) -> Lists {
@@ -47,7 +57,7 @@ impl Lists {
     /// Lists that nothing reads. `named` are those that the rules name.
     #[must_use]
     pub fn unknown(&self, named: &BTreeSet<String>) -> Vec<Fault> {
-        let read = READ_LISTS.iter().map(|(name, _)| *name);
+        let read = LISTS.iter().map(|(name, _)| *name);
         let known: BTreeSet<&str> = read.chain(named.iter().map(String::as_str)).collect();
         let unknown = self.lines.iter().filter(|(name, _)| !known.contains(name.as_str()));
         let fault = |(name, line): (&String, &usize)| Fault {
@@ -76,5 +86,20 @@ impl Lists {
             fix: nearest(name, codes.iter().copied()),
         };
         named.filter(|name| !is_code(name)).map(fault).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use floodmark_detectors::catalogue::operation_set;
+    use floodmark_detectors::rule::{lists_named, pack};
+
+    #[test]
+    fn every_list_that_a_shipped_rule_names_is_told() {
+        for name in lists_named(&pack::documents()) {
+            let is_told = LISTS.iter().any(|(list, _)| *list == name);
+            assert!(is_told || operation_set(&name).is_some(), "{name} is not in LISTS");
+        }
     }
 }

@@ -16,7 +16,7 @@ mod rules;
 mod secret;
 pub mod settings;
 
-pub use environment::{Lists, READ_LISTS};
+pub use environment::{LISTS, Lists};
 pub use fault::{Fault, Faults};
 pub use kafka::{Kafka, Property};
 pub use rules::Rules;

@@ -134,29 +134,10 @@ fn refusal(faults: &[Fault]) -> String {
 
 /// Runs one test on the rules that stand in `file`.
 fn judge(test: &Test, rules: Arc<RuleSet>, file: &str) -> Option<Failure> {
-    let made = match records::records(test) {
-        Ok(made) => made,
+    let found = match found(test, rules, file) {
+        Ok(found) => found,
         Err(reason) => return Some(Failure::Unrunnable(reason)),
     };
-    let mut records = Vec::with_capacity(made.len());
-    for (place, bytes) in made.iter().enumerate() {
-        match Record::decode(bytes) {
-            Ok(record) => records.push(record),
-            Err(reason) => {
-                let reason = format!("record {} cannot be read: {reason}", place + 1);
-                return Some(Failure::Unrunnable(reason));
-            }
-        }
-    }
-    let engine = Engine::new(rules, Options::default());
-    let mut alerts = engine.apply(&records).alerts;
-    alerts.extend(engine.finish().alerts);
-    let mut found: Vec<Alert> = alerts
-        .into_iter()
-        .filter(|alert| alert.life == Life::Closed && alert.rule.file == file)
-        .map(Alert::into_final)
-        .collect();
-    found.sort_by(|a, b| (a.first, &a.rule.id, &a.key).cmp(&(b.first, &b.rule.id, &b.key)));
     let (expected, unexpected) = pairing::unpaired(&test.expect, &found);
     if expected.is_empty() && unexpected.is_empty() {
         return None;
@@ -167,6 +148,52 @@ fn judge(test: &Test, rules: Arc<RuleSet>, file: &str) -> Option<Failure> {
         expected: expected.map(ToString::to_string).collect(),
         found: unexpected.map(pairing::burst).collect(),
     })
+}
+
+/// The bursts that the rules of `file` find in the test's records.
+fn found(test: &Test, rules: Arc<RuleSet>, file: &str) -> Result<Vec<Alert>, String> {
+    let made = records::records(test)?;
+    let mut records = Vec::with_capacity(made.len());
+    for (place, bytes) in made.iter().enumerate() {
+        let record = Record::decode(bytes);
+        records.push(
+            record.map_err(|reason| format!("record {} cannot be read: {reason}", place + 1))?,
+        );
+    }
+    let engine = Engine::new(rules, Options::default());
+    let mut alerts = engine.apply(&records).alerts;
+    alerts.extend(engine.finish().alerts);
+    let mut found: Vec<Alert> = alerts
+        .into_iter()
+        .filter(|alert| alert.life == Life::Closed && alert.rule.file == file)
+        .map(Alert::into_final)
+        .collect();
+    found.sort_by(|a, b| (a.first, &a.rule.id, &a.key).cmp(&(b.first, &b.rule.id, &b.key)));
+    Ok(found)
+}
+
+/// A burst that the tests of the rule file at `path` give, as an example of what its rules say.
+#[must_use]
+pub fn example(
+    documents: &[Document],
+    tests: &[Document],
+    options: LoadOptions,
+    path: &str,
+) -> Option<Alert> {
+    let mut shelf = Shelf { documents, options, loaded: BTreeMap::new() };
+    for file in tests {
+        let Ok((beside, written)) = read(file, documents) else { continue };
+        if beside != path {
+            continue;
+        }
+        for test in written.iter().filter(|test| !test.expect.is_empty()) {
+            let rules = shelf.rules(&test.environment).ok()?;
+            if let Some(burst) = found(test, rules, path).ok()?.into_iter().next() {
+                return Some(burst);
+            }
+        }
+    }
+    None
 }
 
 #[cfg(test)]

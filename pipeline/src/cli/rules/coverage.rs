@@ -60,8 +60,7 @@ impl Coverage {
         let mut any = BTreeSet::new();
         let mut rows = Vec::new();
         for operation in critical {
-            let mut row =
-                Row { operation, specific: BTreeSet::new(), generic: BTreeSet::new() };
+            let mut row = Row { operation, specific: BTreeSet::new(), generic: BTreeSet::new() };
             for (detection, speakers) in rules.detections.iter().zip(&speakers) {
                 if !detection.matcher.could_fit(operation.event_source, operation.name) {
                     continue;

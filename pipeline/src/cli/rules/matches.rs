@@ -30,7 +30,7 @@ pub(super) fn matches(rules: &RuleSet, paths: &[PathBuf]) -> anyhow::Result<Stri
                 anyhow::anyhow!("{}: record {place} in all: {reason}", file.display())
             };
             let bytes = match framed {
-                Framed::Reject(it) => return Err(reject(&it.reason)),
+                Framed::Reject(it) => return Err(reject(&it.reason.to_string())),
                 Framed::Record { bytes, .. } => bytes,
             };
             let record = Record::decode(bytes).map_err(|error| reject(&error.to_string()))?;
@@ -38,8 +38,8 @@ pub(super) fn matches(rules: &RuleSet, paths: &[PathBuf]) -> anyhow::Result<Stri
             let id = id.map_or_else(|| format!("@{place}"), |id| id.into_owned());
             let fields = Fields::within(&record, &rules.networks);
             rules.matching(&fields, &mut |found| {
-                let same = |detection| std::ptr::eq(detection, found);
-                let at = rules.detections.iter().position(same);
+                let mut all = rules.detections.iter();
+                let at = all.position(|detection| std::ptr::eq(detection, found));
                 if let Some(ids) = at.and_then(|at| matched.get_mut(at)) {
                     ids.push(id.clone());
                 }
