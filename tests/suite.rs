@@ -7,12 +7,14 @@
 )]
 
 mod suite {
+    mod changes;
     mod check;
     mod demo;
     mod generate;
     mod help;
     mod program;
     mod replay;
+    mod rules;
     mod run;
     mod traffic;
 }

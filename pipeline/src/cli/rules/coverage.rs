@@ -1,5 +1,6 @@
 //! `floodmark rules coverage`: which rule sees which operation that matters.
 //!
+//! Specific is a rule that knows what the operation is; generic one that watches a great many alike.
 //! A rule sees an operation when one of the detections that lead to it asks for operations by name,
 //! and could match a record of this one. Rules that ask for no name (a flood of errors, whatever the
 //! call) see every operation, in one state only: they are told apart and cover nothing.
@@ -11,6 +12,10 @@ use floodmark_detectors::rule::{Rule, RuleSet};
 use serde_json::json;
 
 use super::label;
+
+/// More critical operations than this, and a detection that names them knows nothing of each: it
+/// sees them in one state only, such as refused. All of `%compute%` are fewer.
+const SPECIFIC_OPERATIONS_MAX: usize = 64;
 
 /// The folder of rules that see many operations at once, and know nothing of each.
 const GENERIC_FOLDER: &str = "generic";
@@ -54,21 +59,31 @@ impl Coverage {
             .iter()
             .map(|detection| speakers(rules, detection.taps.iter().map(|tap| tap.rule)))
             .collect();
-        let critical = Operation::all()
+        let critical: Vec<&'static Operation> = Operation::all()
             .iter()
-            .filter(|o| matches!(o.critical, Critical::Write | Critical::Read));
+            .filter(|o| matches!(o.critical, Critical::Write | Critical::Read))
+            .collect();
+        let is_broad: Vec<bool> = rules
+            .detections
+            .iter()
+            .map(|detection| {
+                let could = |o: &&&Operation| detection.matcher.could_fit(o.event_source, o.name);
+                critical.iter().filter(could).count() > SPECIFIC_OPERATIONS_MAX
+            })
+            .collect();
         let mut any = BTreeSet::new();
         let mut rows = Vec::new();
         for operation in critical {
             let mut row = Row { operation, specific: BTreeSet::new(), generic: BTreeSet::new() };
-            for (detection, speakers) in rules.detections.iter().zip(&speakers) {
+            let detections = rules.detections.iter().zip(&speakers).zip(&is_broad);
+            for ((detection, speakers), is_broad) in detections {
                 if !detection.matcher.could_fit(operation.event_source, operation.name) {
                     continue;
                 }
                 for rule in speakers {
                     let seen_by = if !detection.matcher.names_operations() {
                         &mut any
-                    } else if rule.card.file.split(['/', '\\']).any(|part| part == GENERIC_FOLDER) {
+                    } else if *is_broad || is_generic(rule) {
                         &mut row.generic
                     } else {
                         &mut row.specific
@@ -182,6 +197,10 @@ impl Coverage {
         });
         format!("{layer:#}\n")
     }
+}
+
+fn is_generic(rule: &Rule) -> bool {
+    rule.card.file.split(['/', '\\']).any(|part| part == GENERIC_FOLDER)
 }
 
 /// The rules that speak by what comes to `first`, themselves and those above them.
