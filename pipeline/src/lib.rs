@@ -6,6 +6,7 @@ pub mod config;
 pub mod encode;
 pub mod flow;
 pub mod generate;
+pub mod ledger;
 pub mod open;
 pub mod progress;
 pub mod replay;

@@ -11,6 +11,7 @@
 mod environment;
 mod fault;
 mod kafka;
+mod ledger;
 mod reader;
 mod rules;
 mod secret;
@@ -18,7 +19,8 @@ pub mod settings;
 
 pub use environment::{LISTS, Lists};
 pub use fault::{Fault, Faults};
-pub use kafka::{Kafka, Property};
+pub use kafka::{Kafka, Property, Start};
+pub use ledger::Ledger;
 pub use rules::Rules;
 pub use secret::{Hidden, Secret};
 pub use settings::{Engine, Settings, Sink, SinkKind, Source, SourceKind, rules_in};

@@ -11,6 +11,7 @@ use toml::de::DeTable;
 use super::environment::{self, Lists};
 use super::fault::Faults;
 use super::kafka::{self, Kafka};
+use super::ledger::{self, Ledger};
 use super::reader::{Report, Section};
 use super::rules::{self, Rules};
 use crate::sink::{Format, Rotation};
@@ -24,6 +25,8 @@ pub struct Settings {
     pub sinks: Vec<Sink>,
     /// The engine.
     pub engine: Engine,
+    /// What survives a stop.
+    pub ledger: Ledger,
     /// The rules.
     pub rules: Rules,
     /// Lists that rules name as `%list%`.
@@ -69,6 +72,11 @@ pub struct Sink {
 pub enum SinkKind {
     /// Standard output.
     Stdout,
+    /// A topic of Kafka.
+    Kafka {
+        /// Brokers and properties.
+        kafka: Kafka,
+    },
     /// A file.
     File {
         /// The file.
@@ -160,9 +168,17 @@ fn read(table: &DeTable<'_>, report: &mut Report<'_>) -> Option<Settings> {
         });
     }
     let engine = file.table("engine", report).map(|it| engine(it, report));
+    let ledger = file.table("ledger", report).map(|it| ledger::read(it, report));
     let (rules, environment) = of_rules(&mut file, report);
     file.end(report);
-    Some(Settings { sources, sinks, engine: engine.unwrap_or_default(), rules, environment })
+    Some(Settings {
+        sources,
+        sinks,
+        engine: engine.unwrap_or_default(),
+        ledger: ledger.unwrap_or_default(),
+        rules,
+        environment,
+    })
 }
 
 fn of_rules(file: &mut Section<'_, '_>, report: &mut Report<'_>) -> (Rules, Lists) {
@@ -201,7 +217,8 @@ fn sink(
     names: &mut BTreeSet<String>,
     report: &mut Report<'_>,
 ) -> Option<Sink> {
-    let kind = kind(&mut section, &[("stdout", "stdout"), ("file", "file")], report)?;
+    let kinds = [("stdout", "stdout"), ("file", "file"), ("kafka", "kafka")];
+    let kind = kind(&mut section, &kinds, report)?;
     let name = name(&mut section, kind, names, report);
     let words = [("ndjson", Format::Ndjson), ("text", Format::Text { colour: false })];
     let format = section.word("format", &words, report).unwrap_or_default();
@@ -224,6 +241,8 @@ fn sink(
                 files_max: files_max.map_or(10, |files| u32::try_from(files).unwrap_or(u32::MAX)),
             }),
         })
+    } else if kind == "kafka" {
+        kafka::sink(&mut section, report).map(|kafka| SinkKind::Kafka { kafka })
     } else {
         Some(SinkKind::Stdout)
     };

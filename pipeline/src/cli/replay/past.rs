@@ -64,7 +64,8 @@ pub(in crate::cli) fn past(
     });
     let source = Box::new(History::surveyed("replay", merged, tell));
     let engine = Engine::new(rules, Options::default());
-    let settings = flow::Settings { lateness_secs, workers, has_end: true };
+    let settings =
+        flow::Settings { lateness_secs, workers, has_end: true, ..flow::Settings::default() };
     flow::run(&engine, source, &settings, stopped, &mut |report: Report| {
         past.records += report.counts.records;
         past.late += report.late;
