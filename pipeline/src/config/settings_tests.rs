@@ -89,7 +89,7 @@ paths = ["a", 1]
 [environment]
 buckets = { a = 1 }
 "#;
-    let expected = r#"line 2: surprise: is no known key (known here: engine, environment, rules, sink, source)
+    let expected = r#"line 2: surprise: is no known key (known here: engine, environment, ledger, rules, sink, source)
 line 3: source[0].brokers: is missing (write brokers = ["host:9092"])
 line 5: source[0].borkers: is no known key (did you mean brokers?)
 line 6: source[0].topic: must be a text that is not empty, got "" (write topic = "..")
