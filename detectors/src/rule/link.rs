@@ -9,7 +9,6 @@ use super::correlation::{Condition, Correlation, SUM_UNIT, Sort};
 use super::extension::SINGLE_SECS;
 use super::fault::{Fault, Problem};
 use super::filter::filter;
-use super::lists::ListUse;
 use super::load::{Body, Draft};
 use super::members::members;
 use super::names::{Names, fault, names, unknown};
@@ -190,7 +189,7 @@ impl<'d> Linker<'d> {
 
     /// Whether a draft speaks for itself: nobody counts it, or who does says `generate`; and no
     /// deployment has it silenced.
-    fn speaks(&self, at: usize) -> bool {
+    pub(super) fn speaks(&self, at: usize) -> bool {
         if self.drafts.get(at).is_some_and(|draft| !draft.enabled) {
             return false;
         }
@@ -277,48 +276,6 @@ impl<'d> Linker<'d> {
         // What leads nowhere was silenced with all that counts it.
         let detections = detections.into_iter().map(|(_, d)| d).filter(|d| !d.taps.is_empty());
         Some(RuleSet { lists, ..RuleSet::of(rules, detections.collect()) })
-    }
-
-    /// Who names which list of the environment.
-    fn lists(&self, rules: &[Rule]) -> Vec<ListUse> {
-        let mut uses = Vec::new();
-        for (at, draft) in self.drafts.iter().enumerate() {
-            let own_rule = self.rule_of.get(at).copied().flatten().and_then(|at| rules.get(at));
-            for (list, len) in &draft.lists {
-                let meaning = own_rule.map(|rule| rule.card.mark.clone());
-                let empty = meaning.filter(|_| *len == 0);
-                uses.extend(self.speakers(at).into_iter().map(|rule| ListUse {
-                    list: list.clone(),
-                    rule,
-                    len: *len,
-                    empty: empty.clone(),
-                }));
-            }
-        }
-        uses.sort_unstable();
-        uses.dedup();
-        uses
-    }
-
-    /// What the rules are called that speak by way of a draft.
-    fn speakers(&self, at: usize) -> Vec<String> {
-        let mut speakers = Vec::new();
-        let mut seen = vec![false; self.drafts.len()];
-        let mut ahead = vec![at];
-        while let Some(at) = ahead.pop() {
-            let (Some(draft), Some(seen)) = (self.drafts.get(at), seen.get_mut(at)) else {
-                continue;
-            };
-            if !std::mem::replace(seen, true) {
-                if self.speaks(at) || matches!(draft.body, Body::Filter { .. }) {
-                    let code = draft.card.code.as_deref();
-                    speakers.push(code.unwrap_or_else(|| draft.label()).to_owned());
-                }
-                ahead.extend(self.parents.get(at).into_iter().flatten());
-            }
-        }
-        speakers.sort_unstable();
-        speakers
     }
 
     /// A draft's rule, still without taps and tag.

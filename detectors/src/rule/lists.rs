@@ -2,8 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use super::Rule;
 use super::document::{self, Content, Document, Node};
 use super::item::placeholder;
+use super::link::Linker;
+use super::load::Body;
 
 /// The list of codes of SCP rules (`[environment] scps_in_force`) whose policies are in force: those
 /// rules alert, because what they see should be impossible; all others are findings of posture.
@@ -62,4 +65,48 @@ fn gather(node: &Node, names: &mut BTreeSet<String>) {
 /// Whether a key of a selection has the modifier `expand`.
 pub(crate) fn is_expanded(key: &str) -> bool {
     key.split('|').skip(1).any(|modifier| modifier == "expand")
+}
+
+impl Linker<'_> {
+    /// Who names which list of the environment.
+    pub(super) fn lists(&self, rules: &[Rule]) -> Vec<ListUse> {
+        let mut uses = Vec::new();
+        for (at, draft) in self.drafts.iter().enumerate() {
+            let own_rule = self.rule_of.get(at).copied().flatten().and_then(|at| rules.get(at));
+            for (list, len) in &draft.lists {
+                let meaning = own_rule.map(|rule| rule.card.mark.clone());
+                let empty = meaning.filter(|_| *len == 0);
+                uses.extend(self.speakers(at).into_iter().map(|rule| ListUse {
+                    list: list.clone(),
+                    rule,
+                    len: *len,
+                    empty: empty.clone(),
+                }));
+            }
+        }
+        uses.sort_unstable();
+        uses.dedup();
+        uses
+    }
+
+    /// What the rules are called that speak by way of a draft.
+    fn speakers(&self, at: usize) -> Vec<String> {
+        let mut speakers = Vec::new();
+        let mut seen = vec![false; self.drafts.len()];
+        let mut ahead = vec![at];
+        while let Some(at) = ahead.pop() {
+            let (Some(draft), Some(seen)) = (self.drafts.get(at), seen.get_mut(at)) else {
+                continue;
+            };
+            if !std::mem::replace(seen, true) {
+                if self.speaks(at) || matches!(draft.body, Body::Filter { .. }) {
+                    let code = draft.card.code.as_deref();
+                    speakers.push(code.unwrap_or_else(|| draft.label()).to_owned());
+                }
+                ahead.extend(self.parents.get(at).into_iter().flatten());
+            }
+        }
+        speakers.sort_unstable();
+        speakers
+    }
 }

@@ -79,7 +79,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
 }
 
 fn times(halves: u64) -> String {
-    if halves % 2 == 0 { (halves / 2).to_string() } else { format!("{}.5", halves / 2) }
+    if halves.is_multiple_of(2) { (halves / 2).to_string() } else { format!("{}.5", halves / 2) }
 }
 
 /// The rules with so many halves of their marks. Rules that say nothing themselves stay as they

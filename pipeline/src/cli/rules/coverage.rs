@@ -204,7 +204,7 @@ fn is_generic(rule: &Rule) -> bool {
 }
 
 /// The rules that speak by what comes to `first`, themselves and those above them.
-fn speakers<'r>(rules: &'r RuleSet, first: impl Iterator<Item = usize>) -> Vec<&'r Rule> {
+fn speakers(rules: &RuleSet, first: impl Iterator<Item = usize>) -> Vec<&Rule> {
     let mut reached = vec![false; rules.rules.len()];
     first.for_each(|at| {
         if let Some(reached) = reached.get_mut(at) {
