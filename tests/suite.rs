@@ -10,6 +10,7 @@ mod suite {
     mod changes;
     mod check;
     mod demo;
+    mod deploy;
     mod generate;
     mod help;
     mod program;

@@ -364,6 +364,7 @@ impl Drop for Kafka {
     fn drop(&mut self) {
         let inputs: Vec<Input> = self.durable.keys().copied().collect();
         self.commit(&inputs, CommitMode::Sync);
+        self.consumer.context().close();
     }
 }
 

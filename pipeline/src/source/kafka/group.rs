@@ -5,13 +5,14 @@
 //! the source has let go of them, and until then the group waits.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use rdkafka::TopicPartitionList;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::Offset;
 use rdkafka::types::RDKafkaRespErr;
 
@@ -38,6 +39,8 @@ pub(super) struct Group {
     positions: BTreeMap<String, i64>,
     changes: Mutex<Vec<Change>>,
     last_error: Mutex<Option<String>>,
+    /// The consumer is closing: what the group takes back then is let go of at once.
+    is_closing: AtomicBool,
 }
 
 impl Group {
@@ -54,6 +57,11 @@ impl Group {
     /// The last that librdkafka said went wrong.
     pub(super) fn last_error(&self) -> Option<String> {
         self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on nobody looks at changes any more.
+    pub(super) fn close(&self) {
+        self.is_closing.store(true, Ordering::Release);
     }
 
     /// Gives partitions back.
@@ -84,6 +92,9 @@ impl ClientContext for Group {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF) {
+            return;
+        }
         let mut last = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
         let said = format!("{error}: {reason}");
         if last.as_ref() != Some(&said) {
@@ -121,6 +132,11 @@ impl ConsumerContext for Group {
                 } else {
                     consumer.assign(list)
                 }
+            }
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS
+                if self.is_closing.load(Ordering::Acquire) =>
+            {
+                self.let_go(consumer, list)
             }
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS => {
                 let paused = consumer.pause(list);
