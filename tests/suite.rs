@@ -7,6 +7,7 @@
 )]
 
 mod suite {
+    mod changes;
     mod check;
     mod demo;
     mod deploy;
@@ -15,6 +16,7 @@ mod suite {
     mod program;
     mod query;
     mod replay;
+    mod rules;
     mod run;
     mod traffic;
 }

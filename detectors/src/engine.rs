@@ -207,7 +207,7 @@ impl Engine {
     }
 
     fn apply_one(&self, record: &Record<'_>, watermark: EventTime, out: &mut Outcome) {
-        let fields = Fields::of(record);
+        let fields = Fields::within(record, &self.rules.networks);
         // The bytes are copied once, and only for a record that some window takes.
         let mut bytes: Option<Arc<[u8]>> = None;
         self.rules.matching(&fields, &mut |detection| {

@@ -11,6 +11,7 @@ mod modifier;
 mod necessary;
 mod network;
 mod number;
+mod possible;
 mod scope;
 mod text;
 mod wanted;

@@ -4,6 +4,7 @@ mod condition;
 mod correlation;
 mod detection;
 mod document;
+mod export;
 mod extension;
 mod fault;
 mod filter;
@@ -11,9 +12,11 @@ mod index;
 mod item;
 mod keys;
 mod link;
+mod lists;
 mod load;
 mod members;
 mod names;
+mod overrides;
 pub mod pack;
 mod quantity;
 mod tag;
@@ -27,13 +30,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use document::Document;
+pub use export::export;
 pub use extension::{CONTAINMENTS, SCENARIOS};
 pub use fault::Fault;
+pub use lists::{AWS_NETWORKS, ListUse, OWN_NETWORKS, SCPS_IN_FORCE, lists_named};
 pub use load::LoadOptions;
+pub use overrides::{MarkSetting, Override, SETTINGS, Setting, SettingSort, SettingValue};
 
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::{operation_set, operation_set_names};
+use crate::derive::{Network, Networks};
 use crate::field::{Fields, Path};
 use crate::matcher::Matcher;
 
@@ -54,6 +61,10 @@ pub enum Level {
 }
 
 impl Level {
+    /// Every level, the least grave first.
+    pub const ALL: [Level; 5] =
+        [Level::Informational, Level::Low, Level::Medium, Level::High, Level::Critical];
+
     /// Sigma's word for it.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -80,6 +91,22 @@ pub enum Mode {
     Enrich,
     /// They are findings about posture, not pages.
     Posture,
+}
+
+impl Mode {
+    /// Every mode.
+    pub const ALL: [Mode; 4] = [Mode::Alert, Mode::Observe, Mode::Enrich, Mode::Posture];
+
+    /// The word that rules write for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Mode::Alert => "alert",
+            Mode::Observe => "observe",
+            Mode::Enrich => "enrich",
+            Mode::Posture => "posture",
+        }
+    }
 }
 
 /// What a rule says about itself; alerts hold it, so it outlives its rule.
@@ -340,6 +367,8 @@ impl Environment {
 /// A compiled Sigma detection rule, and where what it matches goes.
 #[derive(Debug)]
 pub struct Detection {
+    /// Sigma `id`, else `name`, else the title: what other tools call it.
+    pub id: String,
     /// Sigma `name`, else `id`, else title: for faults and `explain`.
     pub name: String,
     /// The condition.
@@ -376,6 +405,10 @@ pub struct RuleSet {
     pub rules: Vec<Rule>,
     /// Detections.
     pub detections: Vec<Detection>,
+    /// The lists of the environment that rules name.
+    pub lists: Vec<ListUse>,
+    /// The networks that are our own, and AWS's.
+    pub networks: Networks,
     /// Which detections a record could match; without it, all are asked.
     index: Option<index::Index>,
 }
@@ -392,7 +425,19 @@ impl RuleSet {
             let version = tag::version(rule);
             Arc::make_mut(&mut rule.card).version = version;
         }
-        RuleSet { index: Some(index::Index::of(&detections)), rules, detections }
+        let index = Some(index::Index::of(&detections));
+        RuleSet { index, rules, detections, ..RuleSet::default() }
+    }
+
+    /// The same rules among the networks that the environment names. What is no network is left
+    /// out: who reads the environment refuses it.
+    fn within(self, environment: &Environment) -> RuleSet {
+        let networks = |list: &str| {
+            let texts = environment.lists.get(list).map(Vec::as_slice).unwrap_or_default();
+            texts.iter().filter_map(|text| Network::parse(text).ok()).collect()
+        };
+        let networks = Networks { own: networks(OWN_NETWORKS), aws: networks(AWS_NETWORKS) };
+        RuleSet { networks, ..self }
     }
 
     /// Visits each detection that matches, in order.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use floodmark_detectors::alert::{Alert, Life};
 use floodmark_detectors::engine::{Counts, Engine, Options};
-use floodmark_detectors::rule::{Environment, Mode};
+use floodmark_detectors::rule::Mode;
 use hdrhistogram::Histogram;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use rdkafka::config::ClientConfig;
@@ -18,7 +18,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Produc
 
 use super::generate::PlanArgs;
 use super::replay::workers;
-use super::{load_rules, stop};
+use super::{Chosen, stop};
 use crate::clock::Stopwatch;
 use crate::encode::text;
 use crate::flow;
@@ -68,7 +68,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
     let plan = args.plan.plan(Feed::Disordered);
-    let rules = Arc::new(load_rules(&[], &Environment::default())?);
+    let rules = Arc::new(Chosen::default().load()?);
     let cluster = MockCluster::new(1).context("cannot start the Kafka inside this process")?;
     cluster.create_topic(TOPIC, PARTITIONS, 1).context("cannot create the topic")?;
     let brokers = cluster.bootstrap_servers();

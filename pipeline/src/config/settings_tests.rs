@@ -23,7 +23,7 @@ fn the_example_is_valid_and_shows_the_defaults() {
     );
     assert_eq!(settings.engine, Engine::default());
     assert_eq!(settings.rules.shipped, Rules::default().shipped);
-    assert_eq!(settings.environment.lists["allowed_buckets"].len(), 2);
+    assert_eq!(settings.environment.environment.lists["allowed_buckets"].len(), 2);
     // Every line that is commented out is valid too, all sources and sinks at once.
     let settings_commented = text
         .lines()
@@ -89,7 +89,7 @@ paths = ["a", 1]
 [environment]
 buckets = { a = 1 }
 "#;
-    let expected = r#"line 2: surprise: is no known key (known here: engine, environment, rules, sink, source)
+    let expected = r#"line 2: surprise: is no known key (known here: engine, environment, ledger, rules, sink, source)
 line 3: source[0].brokers: is missing (write brokers = ["host:9092"])
 line 5: source[0].borkers: is no known key (did you mean brokers?)
 line 6: source[0].topic: must be a text that is not empty, got "" (write topic = "..")

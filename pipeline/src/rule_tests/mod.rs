@@ -170,5 +170,29 @@ fn judge(test: &Test, found: &[Alert]) -> Option<Failure> {
     })
 }
 
+/// A burst that the tests of the rule file at `path` give, as an example of what its rules say.
+#[must_use]
+pub fn example(
+    documents: &[Document],
+    tests: &[Document],
+    options: LoadOptions,
+    path: &str,
+) -> Option<Alert> {
+    let mut shelf = Shelf { documents, options, loaded: BTreeMap::new() };
+    for file in tests {
+        let Ok((beside, written)) = read(file, documents) else { continue };
+        if beside != path {
+            continue;
+        }
+        for test in written.iter().filter(|test| !test.expect.is_empty()) {
+            let rules = shelf.rules(&test.environment).ok()?;
+            if let Some(burst) = play(test, rules, path).ok()?.into_iter().next() {
+                return Some(burst);
+            }
+        }
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests;
