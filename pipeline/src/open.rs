@@ -1,14 +1,14 @@
 //! Payloads to records' bytes, in a worker's own buffer.
 //!
 //! Most payloads are one record, and are read where they lie. What is packed or holds many goes
-//! through the [framing](crate::source::framing) that files go through, into one buffer.
+//! through the [framing](crate::envelope::framing) that files go through, into one buffer.
 
 use std::ops::Range;
 
 use crate::encode::redact;
 use crate::source::batch::Batch;
-use crate::source::framing::{EXCERPT_BYTES_MAX, Framed, Framer};
-use crate::source::inflate::Limits;
+use crate::envelope::framing::{EXCERPT_BYTES_MAX, Framed, Framer};
+use crate::envelope::inflate::Limits;
 
 /// What could not be used, and why.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]

@@ -13,8 +13,8 @@ use floodmark_detectors::sample;
 use super::{Target, feeding, head, label};
 use crate::encode::redact::printable;
 use crate::source::files::open;
-use crate::source::framing::{Framed, Framer};
-use crate::source::inflate::Limits;
+use crate::envelope::framing::{Framed, Framer};
+use crate::envelope::inflate::Limits;
 
 /// Most wanted values that are shown of one test.
 const WANTED_MAX: usize = 8;
