@@ -1,6 +1,9 @@
 //! Whole payloads, in every envelope and in any nesting of them, whole and broken.
 #![allow(clippy::unwrap_used)]
 
+use std::io::Write;
+
+use flate2::{Compression, write::GzEncoder};
 use floodmark_detectors::record::Record;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -309,10 +312,18 @@ fn a_half_broken_payload_gives_its_good_half() {
 
 #[test]
 fn limits_hold_and_are_told() {
-    let bomb = gzip(&vec![b' '; 200 << 20]);
-    let outcome = open(&bomb);
-    assert_eq!(outcome.records.len(), 0);
-    assert!(outcome.reasons().contains(&"inflates to more than 500 times its size"));
+    let blank = vec![b' '; 200 << 20];
+    let mut tight = GzEncoder::new(Vec::new(), Compression::best());
+    tight.write_all(&blank).unwrap();
+    for (bomb, limit) in [
+        (tight.finish().unwrap(), "inflates to more than 500 times its size"),
+        (gzip(&blank), "inflates to more than 134217728 bytes"),
+        (zstd(&blank), "inflates to more than 500 times its size"),
+    ] {
+        let outcome = open(&bomb);
+        assert_eq!(outcome.records.len(), 0);
+        assert!(outcome.reasons().contains(&limit), "{:?}", outcome.rejects);
+    }
 
     // Many small bombs: together they may not exceed what one payload may come to.
     let some = gzip(&vec![b' '; 12 << 20]);
