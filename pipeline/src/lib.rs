@@ -5,6 +5,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod encode;
+pub mod envelope;
 pub mod flow;
 pub mod generate;
 pub mod ledger;

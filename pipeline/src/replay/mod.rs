@@ -38,7 +38,7 @@ use std::path::PathBuf;
 use floodmark_detectors::record::Record;
 use floodmark_detectors::time::EventTime;
 
-use crate::source::inflate::Limits;
+use crate::envelope::inflate::Limits;
 
 pub use merge::{Batch, Merged};
 pub use records::Records;

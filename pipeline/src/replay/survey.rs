@@ -8,8 +8,8 @@ use floodmark_detectors::time::EventTime;
 
 use super::Settings;
 use super::spill::Sorter;
+use crate::envelope::framing::{Framed, Framer, Reject};
 use crate::source::files::{STDIN, open};
-use crate::source::framing::{Framed, Framer, Reject};
 
 /// What the first reading meets, for progress and for the rejects.
 #[derive(Debug)]

@@ -11,6 +11,7 @@ use floodmark_detectors::time::EventTime;
 
 use super::batch::{Batch, Next, Source, SourceError};
 use super::files::walk;
+use crate::envelope::framing;
 use crate::open::Reject;
 use crate::progress::Input;
 use crate::replay::{Merged, Seen, Settings};
@@ -125,7 +126,7 @@ impl Source for History {
 }
 
 /// A stretch of a file that gives no record, as a reject.
-pub(crate) fn rejected(input: &Path, reject: super::reject::Reject) -> Reject {
+pub(crate) fn rejected(input: &Path, reject: framing::Reject) -> Reject {
     Reject {
         input: input.display().to_string(),
         offset: reject.offset,

@@ -4,11 +4,6 @@
 pub mod batch;
 pub mod combined;
 pub mod files;
-pub mod framing;
 pub mod history;
-pub mod inflate;
 pub mod kafka;
-pub mod reject;
-mod scan;
-mod shape;
 pub mod tail;

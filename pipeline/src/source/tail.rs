@@ -11,9 +11,9 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
 use super::batch::{Batch, Next, Source, SourceError};
-use super::framing::{Framed, Framer};
 use super::history::{Aside, Tell, rejected};
-use super::inflate::Limits;
+use crate::envelope::framing::{Framed, Framer};
+use crate::envelope::inflate::Limits;
 use crate::progress::Input;
 
 /// Records that wait to be taken, and that a batch holds at most.

@@ -12,9 +12,9 @@ use floodmark_detectors::sample;
 
 use super::{Target, feeding, head, label};
 use crate::encode::redact::printable;
+use crate::envelope::framing::{Framed, Framer};
+use crate::envelope::inflate::Limits;
 use crate::source::files::open;
-use crate::source::framing::{Framed, Framer};
-use crate::source::inflate::Limits;
 
 /// Most wanted values that are shown of one test.
 const WANTED_MAX: usize = 8;

@@ -8,9 +8,9 @@ use floodmark_detectors::field::Fields;
 use floodmark_detectors::record::Record;
 use floodmark_detectors::rule::RuleSet;
 
+use crate::envelope::framing::{Framed, Framer};
+use crate::envelope::inflate::Limits;
 use crate::source::files::{open, walk};
-use crate::source::framing::{Framed, Framer};
-use crate::source::inflate::Limits;
 
 /// A line for each detection: `detection`, its id, the ids of the events it matches, sorted, and of
 /// those on which it has no say, of which we have none.
