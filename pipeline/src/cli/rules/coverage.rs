@@ -63,27 +63,30 @@ impl Coverage {
             .iter()
             .filter(|o| matches!(o.critical, Critical::Write | Critical::Read))
             .collect();
-        let is_broad: Vec<bool> = rules
+        // Of each detection, which of the operations it could match.
+        let could: Vec<Vec<bool>> = rules
             .detections
             .iter()
             .map(|detection| {
-                let could = |o: &&&Operation| detection.matcher.could_fit(o.event_source, o.name);
-                critical.iter().filter(could).count() > SPECIFIC_OPERATIONS_MAX
+                let could = |o: &&Operation| detection.matcher.could_fit(o.event_source, o.name);
+                critical.iter().map(could).collect()
             })
             .collect();
         let mut any = BTreeSet::new();
         let mut rows = Vec::new();
-        for operation in critical {
+        for (place, operation) in critical.into_iter().enumerate() {
             let mut row = Row { operation, specific: BTreeSet::new(), generic: BTreeSet::new() };
-            let detections = rules.detections.iter().zip(&speakers).zip(&is_broad);
-            for ((detection, speakers), is_broad) in detections {
-                if !detection.matcher.could_fit(operation.event_source, operation.name) {
+            for ((detection, speakers), could) in rules.detections.iter().zip(&speakers).zip(&could)
+            {
+                if could.get(place) != Some(&true) {
                     continue;
                 }
+                let is_broad =
+                    could.iter().filter(|could| **could).count() > SPECIFIC_OPERATIONS_MAX;
                 for rule in speakers {
                     let seen_by = if !detection.matcher.names_operations() {
                         &mut any
-                    } else if *is_broad || is_generic(rule) {
+                    } else if is_broad || is_generic(rule) {
                         &mut row.generic
                     } else {
                         &mut row.specific
@@ -247,11 +250,15 @@ fn techniques(rules: &RuleSet) -> BTreeMap<String, BTreeSet<String>> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::sync::LazyLock;
+
     use super::*;
     use crate::cli::Chosen;
 
-    fn shipped() -> Coverage {
-        Coverage::of(&Chosen::default().load().unwrap())
+    fn shipped() -> &'static Coverage {
+        static SHIPPED: LazyLock<Coverage> =
+            LazyLock::new(|| Coverage::of(&Chosen::default().load().unwrap()));
+        &SHIPPED
     }
 
     #[test]
