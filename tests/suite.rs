@@ -11,6 +11,8 @@ mod suite {
     mod demo;
     mod generate;
     mod help;
+    #[cfg(feature = "kinesis")]
+    mod kinesis;
     mod program;
     mod replay;
     mod run;

@@ -24,9 +24,11 @@ use crate::encode::ocsf::View;
 use crate::flow::{self, Report};
 use crate::open::Reject;
 use crate::sink::{self, Courier, Told};
+use crate::source::batch::Source;
 use crate::source::combined::{Combined, Part};
 use crate::source::history::{Aside, History, Tell};
 use crate::source::kafka::{self, Kafka};
+use crate::source::kinesis;
 use crate::source::tail::Tail;
 
 /// How often the daemon says how it is.
@@ -163,9 +165,23 @@ fn parts(
                 let source = Kafka::subscribe(&settings)?;
                 Part { name, source: Box::new(source), has_end: false }
             }
+            SourceKind::Kinesis(kinesis) => {
+                Part { name, source: open_kinesis(kinesis)?, has_end: false }
+            }
         });
     }
     Ok(parts)
+}
+
+#[cfg(feature = "kinesis")]
+fn open_kinesis(settings: &kinesis::Settings) -> anyhow::Result<Box<dyn Source>> {
+    let tell = Box::new(|what: &str| eprintln!("floodmark: {what}"));
+    Ok(Box::new(kinesis::Kinesis::start(settings.clone(), &BTreeMap::new(), tell)?))
+}
+
+#[cfg(not(feature = "kinesis"))]
+fn open_kinesis(settings: &kinesis::Settings) -> anyhow::Result<Box<dyn Source>> {
+    anyhow::bail!("kinesis {}: this build is without the feature kinesis", settings.stream_name())
 }
 
 fn kafka_settings(kafka: &config::Kafka) -> anyhow::Result<kafka::Settings> {

@@ -10,6 +10,7 @@
 
 mod fault;
 mod kafka;
+mod kinesis;
 mod reader;
 mod secret;
 pub mod settings;

@@ -10,6 +10,7 @@ use toml::de::DeTable;
 
 use super::fault::Faults;
 use super::kafka::{self, Kafka};
+use super::kinesis;
 use super::reader::{Report, Section, texts};
 use crate::sink::{Format, Rotation};
 
@@ -49,6 +50,8 @@ pub enum SourceKind {
     Stdin,
     /// Topics of Kafka.
     Kafka(Kafka),
+    /// A stream of Kinesis.
+    Kinesis(crate::source::kinesis::Settings),
 }
 
 /// `[[sink]]`
@@ -171,7 +174,7 @@ fn source(
     names: &mut BTreeSet<String>,
     report: &mut Report<'_>,
 ) -> Option<Source> {
-    let kinds = [("file", "file"), ("stdin", "stdin"), ("kafka", "kafka")];
+    let kinds = [("file", "file"), ("stdin", "stdin"), ("kafka", "kafka"), ("kinesis", "kinesis")];
     let kind = kind(&mut section, &kinds, report)?;
     let name = name(&mut section, kind, names, report);
     let read = match kind {
@@ -185,7 +188,8 @@ fn source(
             })
         }
         "stdin" => Some(SourceKind::Stdin),
-        _ => kafka::read(&mut section, report).map(SourceKind::Kafka),
+        "kafka" => kafka::read(&mut section, report).map(SourceKind::Kafka),
+        _ => kinesis::read(&mut section, report).map(SourceKind::Kinesis),
     };
     section.end(report);
     Some(Source { name, kind: read? })

@@ -17,6 +17,9 @@ pub struct Batch {
     offsets: Vec<u64>,
     /// Where the source knows that no later batch of its input holds a record before this time.
     pub settled: Option<EventTime>,
+    /// Where the input is to be read on from once all of these are worked off, in the source's own
+    /// words; none where it does not keep positions.
+    pub position: Option<Box<str>>,
     /// When the first was handed to whatever carried it here, milliseconds of wall-clock time.
     pub sent_ms: Option<i64>,
 }
