@@ -79,6 +79,8 @@ pub struct Alert {
     pub id: AlertId,
     /// From 1, one more each time the burst is spoken of.
     pub revision: u32,
+    /// Its place in the order of opening: when two bursts grow together, the lower goes on.
+    pub opened: u64,
     /// Where in its life the burst is.
     pub life: Life,
     /// The rule.
@@ -108,6 +110,7 @@ impl Alert {
     pub fn into_final(mut self) -> Alert {
         self.id = AlertId::of(&self.rule.id, &self.key, self.first);
         self.revision = 1;
+        self.opened = 0;
         self.life = Life::Closed;
         self.crossing = None;
         self

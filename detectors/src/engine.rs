@@ -5,6 +5,7 @@
 //! a place in the agenda) is carried out after the lock is gone.
 
 mod agenda;
+mod state;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -20,6 +21,8 @@ use crate::time::EventTime;
 use crate::window::samples::Held;
 use crate::window::{Consequences, Inserted, Window, Windows, longest_span};
 use agenda::Agenda;
+use state::Dirty;
+pub use state::State;
 
 /// Most windows of one rule; past it the one that has been quiet for longest goes, unless a burst
 /// is open in it.
@@ -33,11 +36,13 @@ pub struct Options {
     pub seed: u64,
     /// Most windows of one rule.
     pub windows_max: usize,
+    /// Whether [`Engine::changes`] will be asked for.
+    pub keeps_changes: bool,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { seed: 0, windows_max: WINDOWS_MAX }
+        Options { seed: 0, windows_max: WINDOWS_MAX, keeps_changes: false }
     }
 }
 
@@ -47,8 +52,6 @@ impl Default for Options {
 pub struct Outcome {
     /// What is to be said, in order.
     pub alerts: Vec<Alert>,
-    /// Windows that changed.
-    pub changed: Vec<WindowKey>,
     /// The greatest event time in the batch.
     pub newest: Option<EventTime>,
     /// Places in the batch of records that came later than the watermark allows.
@@ -105,35 +108,13 @@ pub struct Engine {
     options: Options,
     windows: Windows,
     agendas: Vec<Mutex<Agenda>>,
+    dirty: Mutex<Dirty>,
     watermark: AtomicI64,
     /// The watermark up to which a restored state had forgotten: a window that is not in it holds
     /// nothing from before.
     forgotten: AtomicI64,
     opened: AtomicU64,
     advancing: Mutex<()>,
-}
-
-/// All windows of an engine and its watermark, as they stand: what a restart goes on from.
-#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
-pub struct State {
-    /// The watermark that belongs to the positions from which input is read again.
-    pub watermark: EventTime,
-    /// The watermark of the windows when the first of them was read: at or after the other.
-    pub forgotten: EventTime,
-    /// How many bursts were opened.
-    pub opened: u64,
-    /// Windows by key.
-    pub windows: Vec<(WindowKey, Window)>,
-}
-
-impl State {
-    /// What rules remember of keys beside samples and bursts: what is learnt from history. It is of
-    /// no position and no watermark, so it may be put before any other input.
-    #[must_use]
-    pub fn into_memory(mut self) -> State {
-        self.windows.retain_mut(|(_, window)| window.keep_memory());
-        State { watermark: EventTime::MIN, forgotten: EventTime::MIN, ..self }
-    }
 }
 
 impl Engine {
@@ -146,6 +127,7 @@ impl Engine {
             options,
             windows: Windows::default(),
             agendas,
+            dirty: Mutex::default(),
             watermark: AtomicI64::new(EventTime::MIN.0),
             forgotten: AtomicI64::new(EventTime::MIN.0),
             opened: AtomicU64::new(0),
@@ -259,6 +241,7 @@ impl Engine {
             .plus(-rule.delay_secs - longest_span(rule));
         let mut call_at = None;
         let mut created = false;
+        let mut is_news = false;
         let (inserted, key) = {
             let mut window = self.windows.entry(sample.window).or_insert_with(|| {
                 created = true;
@@ -274,6 +257,7 @@ impl Engine {
                 alone.advance(rule, EventTime::MAX, &next_opened, &mut consequences);
             }
             if inserted == Inserted::New {
+                is_news = !std::mem::replace(&mut window.is_dirty, true);
                 let due = window.due(rule);
                 if window.called_at.is_none_or(|at| due.is_some_and(|due| due < at)) {
                     window.called_at = due;
@@ -283,12 +267,12 @@ impl Engine {
             (inserted, window.key.clone())
         };
         match inserted {
-            Inserted::New => {
-                out.counts.samples += 1;
-                out.changed.push(sample.window);
-            }
+            Inserted::New => out.counts.samples += 1,
             Inserted::Known => out.counts.duplicates += 1,
             Inserted::Forgotten => out.counts.forgotten += 1,
+        }
+        if is_news {
+            self.note_dirty(sample.window);
         }
         if let Some(agenda) = self.agendas.get(sample.rule) {
             let mut agenda = agenda.lock();
@@ -404,6 +388,7 @@ impl Engine {
         let mut consequences = Consequences::default();
         let key;
         let due;
+        let is_news;
         {
             let Some(mut window) = self.windows.get_mut(&window_key) else {
                 return;
@@ -411,14 +396,17 @@ impl Engine {
             window.advance(rule, until, &next_opened, &mut consequences);
             due = window.due(rule);
             window.called_at = due;
+            is_news = !std::mem::replace(&mut window.is_dirty, true);
             key = window.key.clone();
         }
-        out.changed.push(window_key);
+        if is_news {
+            self.note_dirty(window_key);
+        }
         if let (Some(at), Some(agenda)) = (due, self.agendas.get(index)) {
             agenda.lock().call(at, window_key);
         }
-        let removed = self.windows.remove_if(&window_key, |_, window| window.is_empty());
-        if let (Some(_), Some(agenda)) = (removed, self.agendas.get(index)) {
+        let is_removed = self.remove_if(window_key, |window| window.is_empty(), |emptied| emptied);
+        if let (true, Some(agenda)) = (is_removed, self.agendas.get(index)) {
             let mut agenda = agenda.lock();
             agenda.windows = agenda.windows.saturating_sub(1);
         }
@@ -437,48 +425,16 @@ impl Engine {
         };
         let candidates = agenda.lock().soonest(64);
         for key in candidates {
-            if self.windows.remove_if(&key, |_, window| !window.is_bursting()).is_some() {
+            let emptied = |window: Window| {
+                let rule = self.rules.rules.get(index);
+                rule.map_or(window.clone(), |rule| Window::new(rule, window.key, self.watermark()))
+            };
+            if self.remove_if(key, |window| !window.is_bursting(), emptied) {
                 let mut agenda = agenda.lock();
                 agenda.windows = agenda.windows.saturating_sub(1);
                 out.counts.windows_evicted += 1;
-                out.changed.push(key);
                 return;
             }
-        }
-    }
-
-    /// All windows as they stand, beside the watermark of the positions they are saved with.
-    ///
-    /// The windows may be ahead of the positions: what is read again is united with them, and
-    /// changes nothing.
-    #[must_use]
-    pub fn export(&self, watermark: EventTime) -> State {
-        State {
-            watermark,
-            forgotten: self.watermark(),
-            opened: self.opened.load(Ordering::Relaxed),
-            windows: self.windows.iter().map(|e| (*e.key(), e.value().clone())).collect(),
-        }
-    }
-
-    /// Goes on from a saved state. Windows of rules that are gone or have changed are left out.
-    pub fn restore(&self, state: State) {
-        self.watermark.fetch_max(state.watermark.0, Ordering::AcqRel);
-        self.forgotten.fetch_max(state.forgotten.0, Ordering::AcqRel);
-        self.opened.fetch_max(state.opened, Ordering::AcqRel);
-        for (key, mut window) in state.windows {
-            let rule = self.rules.rules.iter().enumerate().find(|(_, r)| r.tag == window.rule_tag);
-            let Some((index, rule)) = rule else { continue };
-            let due = window.due(rule);
-            window.called_at = due;
-            if let Some(agenda) = self.agendas.get(index) {
-                let mut agenda = agenda.lock();
-                agenda.windows += 1;
-                if let Some(at) = due {
-                    agenda.call(at, key);
-                }
-            }
-            self.windows.insert(key, window);
         }
     }
 }

@@ -9,7 +9,7 @@
 //! watermark is the least over the inputs that still have something to bring. An input that is read
 //! to its end, or that has caught up and waits, does not hold time back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use floodmark_detectors::time::EventTime;
 
@@ -47,11 +47,23 @@ pub struct Progress {
 struct Front {
     begun: u64,
     done: u64,
-    /// Batches done beyond the front: sequence to what they settle.
-    ahead: BTreeMap<u64, EventTime>,
+    /// Batches done beyond the front: sequence to what they settle, and where they end.
+    ahead: BTreeMap<u64, (EventTime, Option<Box<str>>)>,
     settled: EventTime,
+    position: Option<Box<str>>,
     has_caught_up: bool,
     has_ended: bool,
+}
+
+/// How far one input is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// The input.
+    pub input: Input,
+    /// Where it is to be read on from, in its source's words.
+    pub position: Box<str>,
+    /// It brings nothing before this any more.
+    pub settled: EventTime,
 }
 
 /// Nothing begun.
@@ -64,19 +76,31 @@ impl Default for Progress {
 impl Progress {
     /// Makes an input known before its first batch, so that it holds time from now on.
     pub fn gained(&mut self, input: Input) {
-        self.inputs.entry(input).or_insert(Front {
+        let front = self.inputs.entry(input).or_insert(Front {
             begun: 0,
             done: 0,
             ahead: BTreeMap::new(),
             settled: EventTime::MIN,
+            position: None,
             has_caught_up: false,
             has_ended: false,
         });
+        front.has_ended = false;
+    }
+
+    /// `input` is read on from where it was known to settle this time.
+    pub fn resumed(&mut self, input: Input, settled: EventTime) {
+        self.gained(input);
+        if let Some(front) = self.inputs.get_mut(&input) {
+            front.settled = front.settled.max(settled);
+        }
     }
 
     /// A batch of `input` is handed out.
     pub fn begin(&mut self, input: Input) -> Ticket {
-        self.gained(input);
+        if !self.inputs.contains_key(&input) {
+            self.gained(input);
+        }
         let mut sequence = 0;
         if let Some(front) = self.inputs.get_mut(&input) {
             sequence = front.begun;
@@ -86,12 +110,19 @@ impl Progress {
         Ticket { input, sequence }
     }
 
-    /// A batch is done. Its input brings nothing before `settled` any more, as far as it can tell.
-    pub fn done(&mut self, ticket: Ticket, settled: Option<EventTime>) {
+    /// A batch is done. Its input brings nothing before `settled` any more, as far as it can tell,
+    /// and is to be read on from `position`.
+    pub fn done(
+        &mut self,
+        ticket: Ticket,
+        settled: Option<EventTime>,
+        position: Option<Box<str>>,
+    ) {
         let Some(front) = self.inputs.get_mut(&ticket.input) else { return };
-        front.ahead.insert(ticket.sequence, settled.unwrap_or(EventTime::MIN));
-        while let Some(settled) = front.ahead.remove(&front.done) {
+        front.ahead.insert(ticket.sequence, (settled.unwrap_or(EventTime::MIN), position));
+        while let Some((settled, position)) = front.ahead.remove(&front.done) {
             front.settled = front.settled.max(settled);
+            front.position = position.or(front.position.take());
             front.done += 1;
         }
         self.settled = self.settled.max(front.settled);
@@ -113,6 +144,14 @@ impl Progress {
         }
     }
 
+    /// `input` is read by somebody else now: its position is not ours to tell.
+    pub fn lost(&mut self, input: Input) {
+        self.ended(input);
+        if let Some(front) = self.inputs.get_mut(&input) {
+            front.position = None;
+        }
+    }
+
     /// No event time before this is still expected; none while some input has brought nothing.
     #[must_use]
     pub fn watermark(&self) -> Option<EventTime> {
@@ -122,10 +161,29 @@ impl Progress {
         (time > EventTime::MIN).then_some(time)
     }
 
-    /// Whether every batch that was begun is done.
+    /// Whether every input has been handed out as far as it goes, and all of it is done.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.inputs.values().all(|f| f.begun == f.done)
+        let is_idle = |f: &Front| f.begun == f.done && (f.has_caught_up || f.has_ended);
+        !self.inputs.is_empty() && self.inputs.values().all(is_idle)
+    }
+
+    /// How far the inputs are done that have a position.
+    #[must_use]
+    pub fn positions(&self) -> Vec<Position> {
+        let position = |(input, front): (&Input, &Front)| {
+            let position = front.position.clone()?;
+            Some(Position { input: *input, position, settled: front.settled })
+        };
+        self.inputs.iter().filter_map(position).collect()
+    }
+
+    /// Inputs that are more than so many seconds ahead of the watermark.
+    #[must_use]
+    pub fn ahead(&self, secs: i64) -> BTreeSet<Input> {
+        let Some(watermark) = self.watermark() else { return BTreeSet::new() };
+        let is_ahead = |(_, f): &(&Input, &Front)| f.settled > watermark.plus(secs);
+        self.inputs.iter().filter(is_ahead).map(|(input, _)| *input).collect()
     }
 }
 
@@ -141,9 +199,9 @@ mod tests {
     fn a_batch_that_overtakes_does_not_count_yet() {
         let mut progress = Progress::default();
         let (first, second) = (progress.begin(0), progress.begin(0));
-        progress.done(second, at(100));
+        progress.done(second, at(100), None);
         assert_eq!(progress.watermark(), None);
-        progress.done(first, at(50));
+        progress.done(first, at(50), None);
         assert_eq!(progress.watermark(), at(100));
     }
 
@@ -152,15 +210,15 @@ mod tests {
         let mut progress = Progress::default();
         progress.gained(1);
         let fast = progress.begin(0);
-        progress.done(fast, at(100));
+        progress.done(fast, at(100), None);
         assert_eq!(progress.watermark(), None, "input 1 has brought nothing yet");
         let slow = progress.begin(1);
         progress.caught_up(1);
         assert_eq!(progress.watermark(), None, "its batch is still under way");
-        progress.done(slow, at(20));
+        progress.done(slow, at(20), None);
         assert_eq!(progress.watermark(), at(100), "it has caught up");
         let more = progress.begin(1);
-        progress.done(more, at(30));
+        progress.done(more, at(30), None);
         assert_eq!(progress.watermark(), at(30), "it brings something again");
         progress.ended(1);
         assert_eq!(progress.watermark(), at(100));

@@ -34,6 +34,9 @@ pub struct Burst {
     revision: u32,
     told_count: u64,
     told_level: Option<Level>,
+    /// It was said to be over before a restart, and nothing is new since.
+    #[serde(default)]
+    was_closed: bool,
     /// The k least and the k greatest by (time, event id).
     least: Vec<Kept>,
     greatest: Vec<Kept>,
@@ -67,6 +70,7 @@ impl Burst {
             revision: 0,
             told_count: 0,
             told_level: None,
+            was_closed: false,
             least: Vec::new(),
             greatest: Vec::new(),
             crossing,
@@ -126,21 +130,30 @@ impl Burst {
         Some(self.say(life, rule, key))
     }
 
+    /// Says that it is over, unless that was said before a restart and nothing is new.
+    pub fn close(&mut self, rule: &Rule, key: &Arc<[Box<str>]>) -> Option<Alert> {
+        let is_known = self.was_closed
+            && self.count <= self.told_count
+            && self.told_level.is_some_and(|level| self.level <= level);
+        (!is_known).then(|| self.say(Life::Closed, rule, key))
+    }
+
     /// Says how it stands.
     pub fn say(&mut self, life: Life, rule: &Rule, key: &Arc<[Box<str>]>) -> Alert {
         self.revision += 1;
-        self.told_count = self.count;
-        self.told_level = Some(self.level);
+        self.told_count = self.told_count.max(self.count);
+        self.told_level = self.told_level.max(Some(self.level));
         Alert {
             id: self.id,
             revision: self.revision,
+            opened: self.opened,
             life,
             rule: rule.card.clone(),
             key: key.clone(),
             level: self.level,
             first: self.first,
             last: self.last,
-            count: self.count,
+            count: self.told_count,
             count_is_floor: self.count_is_floor,
             evidence: self.evidence(),
             crossing: self.crossing.clone(),
@@ -157,6 +170,27 @@ impl Burst {
     #[must_use]
     pub fn is_elder_of(&self, other: &Burst) -> bool {
         (self.opened, self.id) < (other.opened, other.id)
+    }
+
+    /// Goes on from what was said of it before a restart: under that id, from that revision, and
+    /// never with less.
+    pub fn resume(&mut self, said: &Alert) {
+        self.id = said.id;
+        self.opened = said.opened;
+        self.first = self.first.min(said.first);
+        self.last = self.last.max(said.last);
+        self.level = self.level.max(said.level);
+        self.revision = self.revision.max(said.revision);
+        self.told_count = self.told_count.max(said.count);
+        self.told_level = self.told_level.max(Some(said.level));
+        self.count_is_floor |= said.count_is_floor;
+        self.was_closed = said.life == Life::Closed;
+    }
+
+    /// Spans these times too: it has met a burst that was said to.
+    pub fn reach(&mut self, first: EventTime, last: EventTime) {
+        self.first = self.first.min(first);
+        self.last = self.last.max(last);
     }
 
     fn evidence(&self) -> Vec<Evidence> {

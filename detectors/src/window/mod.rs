@@ -35,9 +35,15 @@ pub struct Window {
     horizon: EventTime,
     /// For kinds that wait: windows that end before it are decided.
     decided: EventTime,
+    /// What was said before a restart of bursts that are not in it, and may come again.
+    #[serde(skip)]
+    said: Vec<Alert>,
     /// The watermark at which the agenda will call.
     #[serde(skip)]
     pub called_at: Option<EventTime>,
+    /// Changed since it was last saved.
+    #[serde(skip)]
+    pub is_dirty: bool,
 }
 
 /// What a change to a window leads to, beside alerts.
@@ -76,7 +82,9 @@ impl Window {
             bursts: Vec::new(),
             horizon,
             decided: EventTime::MIN,
+            said: Vec::new(),
             called_at: None,
+            is_dirty: false,
         }
     }
 
@@ -144,8 +152,28 @@ impl Window {
             if watermark < self.may_close_at(rule, &burst) {
                 self.bursts.push(burst);
             } else if rule.speaks {
-                out.alerts.push(burst.say(Life::Closed, rule, &self.key));
+                out.alerts.extend(burst.close(rule, &self.key));
             }
+        }
+        for mut said in std::mem::take(&mut self.said) {
+            if watermark <= said.last.plus(2 * longest_span(rule)) {
+                self.said.push(said);
+            } else if !said.life.is_last() && rule.speaks {
+                // Its records did not come again: what was said of it stands.
+                said.revision += 1;
+                said.life = Life::Closed;
+                out.alerts.push(said);
+            }
+        }
+    }
+
+    /// Takes in what was said of a burst before a restart: by the burst of that id, or by one that
+    /// trips again near it.
+    pub(crate) fn resume(&mut self, said: &Alert) {
+        match self.bursts.iter_mut().find(|burst| burst.id == said.id) {
+            Some(burst) => burst.resume(said),
+            None if matches!(said.life, Life::Merged(_) | Life::Superseded) => {}
+            None => self.said.push(said.clone()),
         }
     }
 
@@ -160,7 +188,8 @@ impl Window {
         } else {
             self.waiting.due(&rule.kind)
         };
-        [forget, close, decide].into_iter().flatten().min()
+        let said = self.said.iter().map(|s| s.last.plus(2 * longest_span(rule) + 1)).min();
+        [forget, close, decide, said].into_iter().flatten().min()
     }
 
     /// The watermark from which on nothing can join `burst` any more, by what is known now.
@@ -190,7 +219,10 @@ impl Window {
     /// Whether nothing is left in it that matters.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.samples.as_slice().is_empty() && self.bursts.is_empty() && !self.waiting.remembers()
+        self.samples.as_slice().is_empty()
+            && self.bursts.is_empty()
+            && self.said.is_empty()
+            && !self.waiting.remembers()
     }
 
     /// Whether a burst is open in it: then no bound may take it away.
@@ -286,11 +318,41 @@ impl Window {
             );
         }
         let Some((from, to)) = touched else { return };
+        if !self.said.is_empty() {
+            self.meet_said(rule, from, to, out);
+        }
         self.raise_levels(rule, from, to);
         if rule.speaks {
             for burst in &mut self.bursts {
                 if burst.first <= to && from <= burst.last {
                     out.alerts.extend(burst.tell(rule, &self.key));
+                }
+            }
+        }
+    }
+
+    /// Bursts that grew between `from` and `to` go on from what was said of them before a restart.
+    /// One that has come within reach of two that were told goes on as the elder.
+    fn meet_said(&mut self, rule: &Rule, from: EventTime, to: EventTime, out: &mut Consequences) {
+        for burst in self.bursts.iter_mut().filter(|b| b.first <= to && from <= b.last) {
+            while let Some(place) = self.said.iter().position(|said| {
+                burst.first <= said.last.plus(rule.timespan_secs)
+                    && said.first <= burst.last.plus(rule.timespan_secs)
+            }) {
+                let said = self.said.swap_remove(place);
+                if !burst.was_told() {
+                    burst.resume(&said);
+                    continue;
+                }
+                let mut younger = burst.clone();
+                if (said.opened, said.id) < (burst.opened, burst.id) {
+                    burst.resume(&said);
+                } else {
+                    burst.reach(said.first, said.last);
+                    younger.resume(&said);
+                }
+                if rule.speaks {
+                    out.alerts.push(younger.say(Life::Merged(burst.id), rule, &self.key));
                 }
             }
         }

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod ledger;
 mod stream;
 mod wrong_turns;
 
@@ -86,8 +87,8 @@ fn value_of(value: u64) -> u64 {
     [1, 2, 4, 3, 0][usize::try_from(value).unwrap() % 5]
 }
 
-/// Sixteen times proptest's own number of cases, which `PROPTEST_CASES` sets: these laws are what
-/// the engine stands on, and a stream is quickly run.
+/// Sixteen times proptest's own number of cases: these laws are what the engine stands on, and a
+/// stream is quickly run. `PROPTEST_CASES`, where it is set, is the number itself.
 fn cases() -> ProptestConfig {
     let usual = ProptestConfig::default();
     ProptestConfig { cases: usual.cases * 16, failure_persistence: None, ..usual }
@@ -146,6 +147,38 @@ proptest! {
     fn one_worker_or_eight(rule in rules(), stream in streams(), threads in 1_usize..9) {
         let stream = fit(&rule, stream);
         prop_assert_eq!(run_on_threads(&rule, &stream, threads), truth(&rule, &stream));
+    }
+}
+
+/// Lives of processes: mostly steps, with the parts of checkpoints and kills between them.
+fn lives() -> impl Strategy<Value = Vec<ledger::Event>> {
+    use ledger::Event;
+    prop::collection::vec(
+        prop_oneof![
+            8 => (any::<u8>(), any::<u8>()).prop_map(|(input, size)| Event::Step(input, size)),
+            2 => Just(Event::Alerts),
+            2 => Just(Event::ReadPositions),
+            2 => Just(Event::ReadWindows),
+            2 => Just(Event::Commit),
+            2 => Just(Event::Kill),
+        ],
+        0..40,
+    )
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    /// Killed at any moments, with a ledger: none lost, none false, none renamed.
+    #[test]
+    fn a_ledger_keeps_every_burst_and_its_id(
+        rule in rules(),
+        stream in streams(),
+        lives in lives(),
+    ) {
+        let stream = fit(&rule, stream);
+        let found = ledger::run(&rule, &stream, &lives);
+        prop_assert_eq!(found, Ok(truth(&rule, &stream)));
     }
 }
 

@@ -206,7 +206,8 @@ pub(super) fn run_with_crash(
     }
     let bytes = serde_json::to_vec(&first.export(positions.1)).unwrap();
     let second = engine(rule);
-    second.restore(serde_json::from_slice(&bytes).unwrap());
+    let said = second.restore(serde_json::from_slice(&bytes).unwrap(), &[]).alerts;
+    alerts.extend(said);
     inputs.done = positions.0;
     let mut turns = choices.iter().rev().cycle();
     while inputs.done.iter().zip(&stream.inputs).any(|(done, all)| *done < all.len()) {

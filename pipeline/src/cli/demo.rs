@@ -92,6 +92,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
         lateness_secs: 900,
         workers: args.workers.unwrap_or_else(workers),
         has_end: false,
+        ..flow::Settings::default()
     };
     let bar = status(args.quiet, plan.records);
     let mut show = Show::new(&planted(&plan), &bar, args.quiet)?;

@@ -72,7 +72,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
     anyhow::ensure!(!walked.files.is_empty(), "no file of records in what was named");
     let engine = Engine::new(rules.clone(), Options::default());
     if let Some(state) = args.learn.as_ref().map(read_memory).transpose()?.flatten() {
-        engine.restore(state);
+        let _nothing_to_say = engine.restore(state, &[]);
     }
     let bar = progress_bar(args.quiet);
     bar.set_message("surveying");
@@ -109,6 +109,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
         lateness_secs: args.lateness,
         workers: args.workers.unwrap_or_else(workers),
         has_end: args.learn.is_none(),
+        ..flow::Settings::default()
     };
     let stopped = stop::on_signal()?;
     let stopwatch = Stopwatch::start();

@@ -82,7 +82,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
     let rejects = args.rejects.as_ref().map(append).transpose()?;
     let seed = std::hash::RandomState::new().hash_one(0_u8);
     let rules = Arc::new(rules);
-    let options = Options { seed, windows_max: settings.engine.windows_max };
+    let options = Options { seed, windows_max: settings.engine.windows_max, keeps_changes: true };
     let engine = Engine::new(rules.clone(), options);
     let stopped = stop::on_signal()?;
     let couriers = couriers(&settings, &stopped)?;
@@ -93,6 +93,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
         lateness_secs: settings.engine.lateness_secs,
         workers: settings.engine.workers.map_or_else(workers, std::num::NonZero::get),
         has_end: args.until_idle,
+        ..flow::Settings::default()
     };
     let speaking = rules.rules.iter().filter(|rule| rule.speaks).count();
     eprintln!(

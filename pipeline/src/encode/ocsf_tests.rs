@@ -54,6 +54,7 @@ pub(crate) fn burst() -> Alert {
     Alert {
         id: AlertId(0xa1),
         revision: 1,
+        opened: 0,
         life: Life::Open,
         rule: Arc::new(Card {
             id: "sm-burst".into(),

@@ -1,5 +1,6 @@
 //! The seam to where records come from.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use floodmark_detectors::time::EventTime;
@@ -72,6 +73,11 @@ pub enum Next {
     Batch(Batch),
     /// These inputs are read from now on: time waits for them.
     Gained(Vec<Input>),
+    /// Nothing more of these inputs is handed out; the source lets go of them once their positions
+    /// are durable, and wishes that it were soon.
+    Leaving(Vec<Input>),
+    /// These inputs are somebody else's now: time does not wait for them.
+    Lost(Vec<Input>),
     /// All that this input holds at present has been handed out.
     CaughtUp(Input),
     /// This input will bring nothing more.
@@ -92,10 +98,28 @@ pub struct SourceError {
     pub reason: String,
 }
 
+/// What a source is told by the flow that reads it.
+#[derive(Debug, Clone)]
+pub enum Word {
+    /// All before these positions is worked off and will not be asked for again.
+    Durable(Vec<(Input, Box<str>)>),
+    /// These inputs, and no others, are so far ahead in time that they should not be read for now.
+    Ahead(BTreeSet<Input>),
+    /// What was handed out last cannot be taken at present; whatever keeps the source alive at its
+    /// peer must go on.
+    Hold,
+}
+
 /// Where records come from. A source has a thread of its own, so it may block.
 pub trait Source: Send {
     /// What comes next, waiting at most so long. In order, and without a gap, within an input.
     fn next(&mut self, wait: Duration) -> Result<Next, SourceError>;
+
+    /// Listens to the flow. Comes between two calls of [`next`](Source::next).
+    fn hear(&mut self, word: Word) -> Result<(), SourceError> {
+        drop(word);
+        Ok(())
+    }
 
     /// An input for people: `topic[3]`, a file's name.
     fn name_of(&self, input: Input) -> String;

@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded, unbounded};
 
-use super::batch::{Next, Source, SourceError};
+use super::batch::{Next, Source, SourceError, Word};
 use crate::clock::Stopwatch;
 use crate::progress::Input;
 
@@ -31,6 +31,8 @@ pub struct Part {
 /// All of them.
 pub struct Combined {
     news: Receiver<Result<Next, SourceError>>,
+    /// To each source's thread.
+    words: Vec<Sender<Word>>,
     names: Arc<Mutex<Vec<String>>>,
     /// Inputs to be made known at first.
     standing_in: Option<Vec<Input>>,
@@ -67,9 +69,12 @@ impl Combined {
         let names = Arc::new(Mutex::new(names));
         let is_over = Arc::new(AtomicBool::new(false));
         let mut standing_in = Vec::new();
+        let mut words = Vec::new();
         for (number, part) in parts.into_iter().enumerate() {
             let number = Input::try_from(number).unwrap_or(Input::MAX);
             standing_in.push(number);
+            let (say, hear) = unbounded();
+            words.push(say);
             let poll = Poll {
                 source: part.source,
                 name: part.name,
@@ -79,11 +84,12 @@ impl Combined {
                 inputs: BTreeMap::new(),
                 names: names.clone(),
                 news: sender.clone(),
+                words: hear,
             };
             std::thread::spawn(move || poll.run());
         }
         let busy = standing_in.iter().copied().collect();
-        Combined { news, names, standing_in: Some(standing_in), busy, until_idle, is_over }
+        Combined { news, words, names, standing_in: Some(standing_in), busy, until_idle, is_over }
     }
 
     fn note(&mut self, next: &Next) {
@@ -95,7 +101,8 @@ impl Combined {
             Next::CaughtUp(input) | Next::Ended(input) => {
                 self.busy.remove(input);
             }
-            Next::Nothing | Next::End => {}
+            Next::Lost(inputs) => self.busy.retain(|input| !inputs.contains(input)),
+            Next::Leaving(_) | Next::Nothing | Next::End => {}
         }
     }
 }
@@ -119,6 +126,14 @@ impl Source for Combined {
         }
     }
 
+    fn hear(&mut self, word: Word) -> Result<(), SourceError> {
+        for part in &self.words {
+            // A source that has ended hears nothing, and has nothing to do about it.
+            drop(part.send(word.clone()));
+        }
+        Ok(())
+    }
+
     fn name_of(&self, input: Input) -> String {
         let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         names.get(input as usize).cloned().unwrap_or_else(|| format!("input {input}"))
@@ -139,6 +154,7 @@ struct Poll {
     inputs: BTreeMap<Input, Input>,
     names: Arc<Mutex<Vec<String>>>,
     news: Sender<Result<Next, SourceError>>,
+    words: Receiver<Word>,
 }
 
 /// Nobody takes the news any more.
@@ -148,11 +164,31 @@ impl Poll {
     fn run(mut self) {
         // Whether it ended or nobody listens: the thread ends, and with it the source.
         if let Err(Gone) = self.hand_on() {}
+        // The last positions: they may have come after the last batch.
+        if let Err(error) = self.hear() {
+            eprintln!("floodmark: {error}");
+        }
+    }
+
+    /// Passes on what was said, each input by its own number.
+    fn hear(&mut self) -> Result<(), SourceError> {
+        let own = |outer: Input| self.inputs.iter().find(|(_, o)| **o == outer).map(|(own, _)| *own);
+        for word in self.words.try_iter() {
+            let word = match word {
+                Word::Durable(positions) => Word::Durable(
+                    positions.into_iter().filter_map(|(at, to)| Some((own(at)?, to))).collect(),
+                ),
+                Word::Ahead(inputs) => Word::Ahead(inputs.into_iter().filter_map(own).collect()),
+                Word::Hold => continue,
+            };
+            self.source.hear(word)?;
+        }
+        Ok(())
     }
 
     fn hand_on(&mut self) -> Result<(), Gone> {
         while !self.is_over.load(Ordering::Relaxed) {
-            let next = match self.source.next(WAIT) {
+            let next = match self.hear().and_then(|()| self.source.next(WAIT)) {
                 Ok(next) => next,
                 Err(error) => return self.send(Err(error)),
             };
@@ -173,6 +209,14 @@ impl Poll {
                     let inputs = inputs.into_iter().map(|input| self.number(input)).collect();
                     self.send(Ok(Next::Gained(inputs)))?;
                 }
+                Next::Leaving(inputs) => {
+                    let inputs = inputs.into_iter().map(|input| self.number(input)).collect();
+                    self.send(Ok(Next::Leaving(inputs)))?;
+                }
+                Next::Lost(inputs) => {
+                    let inputs = inputs.into_iter().map(|input| self.number(input)).collect();
+                    self.send(Ok(Next::Lost(inputs)))?;
+                }
                 Next::CaughtUp(_) if !self.tells_caught_up => {}
                 Next::CaughtUp(input) => {
                     let input = self.number(input);
@@ -190,8 +234,21 @@ impl Poll {
         Ok(())
     }
 
-    fn send(&self, news: Result<Next, SourceError>) -> Result<(), Gone> {
-        self.news.send(news).map_err(|_| Gone)
+    /// Hands on; while there is no room, keeps the source alive.
+    fn send(&mut self, news: Result<Next, SourceError>) -> Result<(), Gone> {
+        let mut news = news;
+        loop {
+            match self.news.send_timeout(news, WAIT) {
+                Ok(()) => return Ok(()),
+                Err(SendTimeoutError::Disconnected(_)) => return Err(Gone),
+                Err(SendTimeoutError::Timeout(back)) => {
+                    news = back;
+                    if let Err(error) = self.source.hear(Word::Hold) {
+                        news = Err(error);
+                    }
+                }
+            }
+        }
     }
 
     fn number(&mut self, inner: Input) -> Input {
@@ -247,6 +304,7 @@ mod tests {
                 Next::Ended(input) => format!("ended {}", combined.name_of(input)),
                 Next::Nothing => continue,
                 Next::End => return told,
+                other => format!("{other:?}"),
             });
         }
     }

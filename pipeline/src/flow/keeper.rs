@@ -1,0 +1,179 @@
+//! Keeps what a restart needs, and lets time pass while nothing comes.
+//!
+//! A checkpoint is read in an order that matters: positions of what is done, then the windows that
+//! changed, then the alerts that led there. No worker is stopped for it. The alerts come by the
+//! queue that the checkpoint goes through as well: once every worker that was in the middle of a
+//! batch when the windows were read has handed its report over, what follows in the queue has all
+//! alerts of these windows before it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use floodmark_detectors::engine::{Engine, State};
+use floodmark_detectors::time::EventTime;
+
+use super::{Report, lock, take};
+use crate::clock::{self, Stopwatch};
+use crate::progress::{Input, Progress};
+
+/// How often it looks whether there is something to do.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// How long a keeper waits for a worker before it looks again.
+const GRACE: Duration = Duration::from_micros(200);
+
+/// Positions and windows that belong together.
+#[derive(Debug)]
+pub struct Checkpoint {
+    /// How far inputs are done, by name.
+    pub positions: Vec<Kept>,
+    /// Windows that changed since the checkpoint before, and the watermark of the positions.
+    pub state: State,
+    inputs: Vec<(Input, Box<str>)>,
+    durable: Sender<Vec<(Input, Box<str>)>>,
+    is_under_way: Arc<AtomicBool>,
+}
+
+/// How far one input is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// The input's name.
+    pub name: Arc<str>,
+    /// Where it is to be read on from, in its source's words.
+    pub position: Box<str>,
+    /// It brings nothing before this any more.
+    pub settled: EventTime,
+}
+
+impl Checkpoint {
+    /// It is where no crash reaches it: the source may tell its peer.
+    pub fn is_durable(self) {
+        // Once the source has ended nobody listens, and nobody needs to.
+        drop(self.durable.send(self.inputs));
+        self.is_under_way.store(false, Ordering::Release);
+    }
+}
+
+/// Whether each worker is in the middle of a batch: odd while it is.
+#[derive(Debug)]
+pub(super) struct Turns {
+    turns: Vec<AtomicU64>,
+    /// Workers that have not ended.
+    left: AtomicUsize,
+}
+
+impl Turns {
+    pub(super) fn of(workers: usize) -> Turns {
+        let turns = (0..workers).map(|_| AtomicU64::new(0)).collect();
+        Turns { turns, left: AtomicUsize::new(workers) }
+    }
+
+    /// A worker begins with a batch, or has handed its report over.
+    pub(super) fn turn(&self, worker: usize) {
+        if let Some(turn) = self.turns.get(worker) {
+            turn.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    pub(super) fn ended(&self) {
+        self.left.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    fn are_over(&self) -> bool {
+        self.left.load(Ordering::Acquire) == 0
+    }
+
+    /// Waits until every batch that is under way now has been reported.
+    fn pass(&self) {
+        for turn in &self.turns {
+            let now = turn.load(Ordering::Acquire);
+            while now % 2 == 1 && turn.load(Ordering::Acquire) == now && !self.are_over() {
+                std::thread::park_timeout(GRACE);
+            }
+        }
+    }
+}
+
+/// What a keeper works with.
+pub(super) struct Keeper<'f> {
+    pub(super) engine: &'f Engine,
+    pub(super) progress: &'f std::sync::Mutex<Progress>,
+    pub(super) names: &'f std::sync::Mutex<BTreeMap<Input, Arc<str>>>,
+    pub(super) turns: &'f Turns,
+    /// How often, if at all.
+    pub(super) interval: Option<Duration>,
+    /// Whether time passes while every input has been caught up with, and by how much less.
+    pub(super) lateness_secs: Option<i64>,
+    pub(super) durable: Sender<Vec<(Input, Box<str>)>>,
+    pub(super) is_under_way: Arc<AtomicBool>,
+}
+
+impl Keeper<'_> {
+    /// Works until the workers have ended. `wishes` asks for a checkpoint before its time.
+    pub(super) fn run(&self, reports: &Sender<Report>, wishes: &Receiver<()>) {
+        if self.interval.is_none() && self.lateness_secs.is_none() {
+            return;
+        }
+        let mut since = Stopwatch::start();
+        let mut is_wished = false;
+        while !self.turns.are_over() {
+            match wishes.recv_timeout(LOOK) {
+                Ok(()) => is_wished = true,
+                Err(RecvTimeoutError::Timeout) => {}
+                // The source has ended; the workers are about to.
+                Err(RecvTimeoutError::Disconnected) => std::thread::park_timeout(GRACE),
+            }
+            self.let_time_pass(reports);
+            let is_due = self.interval.is_some_and(|interval| since.elapsed() >= interval);
+            if (is_due || is_wished) && !self.is_under_way.load(Ordering::Acquire) {
+                let Some(checkpoint) = self.checkpoint() else { continue };
+                (since, is_wished) = (Stopwatch::start(), false);
+                let report = Report { checkpoint: Some(checkpoint), ..Report::default() };
+                if reports.send(report).is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Where no input holds anything more at present, time goes on with the clock.
+    fn let_time_pass(&self, reports: &Sender<Report>) {
+        let Some(lateness_secs) = self.lateness_secs else { return };
+        if !lock(self.progress).is_idle() {
+            return;
+        }
+        let mut report = Report::default();
+        take(&mut report, self.engine.advance(clock::wall_time().plus(-lateness_secs)));
+        if !report.alerts.is_empty() {
+            // If nobody listens any more, the flow is about to end.
+            drop(reports.send(report));
+        }
+    }
+
+    /// Positions, then windows, then a wait for the alerts.
+    pub(super) fn checkpoint(&self) -> Option<Checkpoint> {
+        self.interval?;
+        let (positions, watermark) = {
+            let progress = lock(self.progress);
+            (progress.positions(), progress.watermark())
+        };
+        let state = self.engine.changes(watermark.unwrap_or(EventTime::MIN));
+        self.turns.pass();
+        let names = lock(self.names);
+        let kept = positions.iter().filter_map(|at| {
+            let name = names.get(&at.input)?.clone();
+            Some(Kept { name, position: at.position.clone(), settled: at.settled })
+        });
+        self.is_under_way.store(true, Ordering::Release);
+        Some(Checkpoint {
+            positions: kept.collect(),
+            state,
+            inputs: positions.iter().map(|at| (at.input, at.position.clone())).collect(),
+            durable: self.durable.clone(),
+            is_under_way: self.is_under_way.clone(),
+        })
+    }
+}
