@@ -12,7 +12,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::Duration;
 
-use floodmark::source::batch::{Next, Source};
+use floodmark::source::batch::{Next, Source, Word};
 use floodmark::source::kinesis::settings::{Access, Fetch, Key, Leases, Role};
 use floodmark::source::kinesis::{Kinesis, Position, Settings};
 
@@ -62,6 +62,7 @@ struct Reading {
     batches: Vec<(String, String, String)>,
     inputs: BTreeMap<String, u32>,
     ended: Vec<String>,
+    lost: Vec<String>,
     caught_up: BTreeSet<String>,
     /// Whether positions are durable as soon as they are known.
     commits: bool,
@@ -78,6 +79,7 @@ impl Reading {
             batches: Vec::new(),
             inputs: BTreeMap::new(),
             ended: Vec::new(),
+            lost: Vec::new(),
             caught_up: BTreeSet::new(),
             commits: true,
         }
@@ -102,6 +104,10 @@ impl Reading {
                 self.batches.push((name.clone(), position.to_string(), last));
                 self.positions.insert(name, position.into());
             }
+            Next::Lost(inputs) => {
+                self.lost.extend(inputs.into_iter().map(|input| self.source.name_of(input)));
+            }
+            Next::Leaving(_) => panic!("it asks for nothing"),
             Next::Ended(input) => self.ended.push(self.source.name_of(input)),
             Next::CaughtUp(input) => drop(self.caught_up.insert(self.source.name_of(input))),
             Next::Nothing => return false,
@@ -113,7 +119,8 @@ impl Reading {
 
     /// Says that this much is in the ledger.
     fn durable(&mut self, name: &str, position: &str) {
-        self.source.durable(self.inputs[name], position);
+        let word = Word::Durable(vec![(self.inputs[name], position.into())]);
+        self.source.hear(word).unwrap();
     }
 
     /// Reads until it has what is wanted, or nothing has come for too long.
@@ -318,7 +325,7 @@ fn two_share_a_stream_and_one_takes_over_what_another_leaves() {
     });
     let read: BTreeSet<String> = one.payloads.iter().chain(&two.payloads).cloned().collect();
     assert_eq!(read, all);
-    one.until("it lets go by itself", |it| it.ended.len() >= 2);
+    one.until("it lets go by itself", |it| it.lost.len() + it.ended.len() >= 4);
 
     // The other goes in order: its leases are free at once, with what is durable.
     drop(one);

@@ -5,10 +5,9 @@ use std::time::Duration;
 use aws_sdk_kinesis::types::SubscribeToShardEventStream;
 
 use super::access::{Kind, Trouble};
-use super::keeper::Gone;
 use super::position::{Place, Position, Sequence};
 use super::reader::{Backoff, Reader};
-use super::shards::Shard;
+use super::shared::Gone;
 use super::stream::children;
 
 /// Kinesis ends a subscription after five minutes; it is renewed before.
@@ -19,7 +18,7 @@ const SILENCE_MAX: Duration = Duration::from_secs(35);
 
 impl Reader {
     /// Reads to the end of the shard, and says which follow it.
-    pub(super) async fn fan_out(&mut self, consumer: &str) -> Result<Vec<Shard>, Gone> {
+    pub(super) async fn fan_out(&mut self, consumer: &str) -> Result<Vec<String>, Gone> {
         let shared = self.shared.clone();
         let mut backoff = Backoff::default();
         // Where to go on, which may be further than the last record.

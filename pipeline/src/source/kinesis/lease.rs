@@ -13,78 +13,19 @@
 use std::collections::BTreeMap;
 
 use super::position::Position;
-
-/// A row of the table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Row {
-    /// The shard's id.
-    pub(super) key: String,
-    /// Who reads it, if anybody does.
-    pub(super) owner: Option<String>,
-    /// Rises with every write of an owner.
-    pub(super) counter: u64,
-    /// How far the shard is done, durably.
-    pub(super) checkpoint: Position,
-    /// How often the owner changed since that was written.
-    pub(super) owner_switches: u64,
-    /// Shards that were split or merged into it.
-    pub(super) parents: Vec<String>,
-    /// Shards that it was split or merged into.
-    pub(super) children: Vec<String>,
-    /// Its range of hash keys, decimal.
-    pub(super) hash_range: Option<(String, String)>,
-}
-
-/// A conditional write. Each is refused if the row has changed since it was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Write {
-    /// A row that is not there yet.
-    Create(Row),
-    /// The lease is ours from now on.
-    Take { key: String, owner_was: Option<String>, counter_was: u64 },
-    /// It is still ours, and so far done.
-    Renew { key: String, counter_was: u64, checkpoint: Option<Position>, children: Vec<String> },
-    /// It is ours no more, and so far done. Whatever its counter: as long as we own it, nobody else
-    /// has written, and a renewal of ours that is still on its way comes to nothing.
-    Release { key: String, checkpoint: Option<Position> },
-    /// The row of a shard that the stream has forgotten.
-    Delete { key: String, counter_was: u64 },
-}
-
-impl Write {
-    pub(super) fn key(&self) -> &str {
-        match self {
-            Write::Create(row) => &row.key,
-            Write::Take { key, .. }
-            | Write::Renew { key, .. }
-            | Write::Release { key, .. }
-            | Write::Delete { key, .. } => key,
-        }
-    }
-}
-
-/// How a write went.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Answer {
-    /// The row is as the write has it.
-    Done,
-    /// The row is another: this one, or none at all.
-    Refused(Option<Row>),
-    /// Nobody knows: no answer came.
-    Unknown,
-}
+use super::row::{Answer, Row, Write};
 
 /// What follows from a write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Change {
     /// Nothing.
     None,
-    /// The shard may be read, from the checkpoint in its row on.
-    Gained(String),
+    /// A shard may be read, once its parents are done.
+    Gained,
     /// The shard must not be read any more.
     Lost(String),
     /// The shard is done for good, and that is on record.
-    Finished(String),
+    Finished,
 }
 
 /// What one worker knows of all leases.
@@ -277,7 +218,7 @@ impl Leases {
                     is_writing: false,
                 };
                 self.held.insert(key.clone(), held);
-                Change::Gained(key.clone())
+                Change::Gained
             }
             (Write::Renew { key, counter_was, checkpoint, children }, answer) => {
                 self.renewed(key, *counter_was, checkpoint.as_ref(), children, answer, asked_ms)
@@ -333,7 +274,7 @@ impl Leases {
                 }
                 if checkpoint == Some(&Position::End) {
                     self.held.remove(key);
-                    return Change::Finished(key.to_owned());
+                    return Change::Finished;
                 }
                 Change::None
             }
@@ -346,7 +287,7 @@ impl Leases {
                 held.checkpoint = row.checkpoint;
                 if held.checkpoint == Position::End {
                     self.held.remove(key);
-                    return Change::Finished(key.to_owned());
+                    return Change::Finished;
                 }
                 Change::None
             }

@@ -11,8 +11,7 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::super::position::{Place, Sequence};
-use super::super::shards::{Shard, row_of};
-use super::super::table::apply;
+use super::super::shards::{Shard, plan, row_of};
 use super::*;
 
 const FAILOVER_MS: i64 = 10_000;
@@ -21,7 +20,7 @@ const TICK_MS: i64 = FAILOVER_MS / 40;
 /// Records of a shard.
 const RECORDS: u64 = 40;
 /// Runs; each is some minutes of the workers' time.
-const RUNS: u64 = 150;
+const RUNS: u64 = 40;
 
 /// What happens at a time.
 #[derive(Debug, Clone)]
@@ -65,7 +64,7 @@ struct Model {
     serial: u64,
     table: BTreeMap<String, Row>,
     workers: Vec<Worker>,
-    shards: Vec<Shard>,
+    shards: Vec<(i64, Shard)>,
     read: BTreeSet<(String, u64)>,
     /// Everything goes well from here on.
     is_quiet: bool,
@@ -74,30 +73,24 @@ struct Model {
     lost_answers: u64,
 }
 
-fn shards() -> Vec<Shard> {
-    let shard = |id: &str, parents: &[&str]| Shard {
-        id: id.to_owned(),
-        parents: parents.iter().map(|&it| it.to_owned()).collect(),
-        hash_range: None,
-        is_open: true,
+/// The shards of the stream, each with the time of its birth, when its parents were closed.
+fn shards() -> Vec<(i64, Shard)> {
+    let shard = |born: i64, id: &str, parents: &[&str]| {
+        let parents = parents.iter().map(|&it| it.to_owned()).collect();
+        let shard = Shard { id: id.to_owned(), parents, hash_range: None, is_open: true };
+        (born * FAILOVER_MS, shard)
     };
     vec![
-        shard("a", &[]),
-        shard("b", &[]),
-        shard("c", &[]),
-        shard("d", &[]),
-        // a splits into e and f; f and b merge into g; c splits into h and i.
-        shard("e", &["a"]),
-        shard("f", &["a"]),
-        shard("g", &["b", "f"]),
-        shard("h", &["c"]),
-        shard("i", &["c"]),
+        shard(0, "a", &[]),
+        shard(0, "b", &[]),
+        shard(0, "c", &[]),
+        shard(0, "d", &[]),
+        shard(2, "e", &["a"]),
+        shard(2, "f", &["a"]),
+        shard(3, "g", &["b", "f"]),
+        shard(7, "h", &["c"]),
+        shard(7, "i", &["c"]),
     ]
-}
-
-/// Shards that never end, so that leases are held until the model is over.
-fn is_open(shard: &str) -> bool {
-    matches!(shard, "d" | "e" | "g" | "h" | "i")
 }
 
 fn after(record: u64) -> Position {
@@ -114,18 +107,14 @@ fn next_record(position: &Position) -> u64 {
 
 impl Model {
     fn new(seed: u64) -> Model {
-        let shards = shards();
-        let open: Vec<&Shard> = shards.iter().filter(|it| it.parents.is_empty()).collect();
-        let row = |shard: &&Shard| (shard.id.clone(), row_of(shard, Position::Oldest));
-        let table = open.iter().map(row).collect();
         Model {
             random: Xoshiro256PlusPlus::seed_from_u64(seed),
             now_ms: 0,
             events: BTreeMap::new(),
             serial: 0,
-            table,
+            table: BTreeMap::new(),
             workers: Vec::new(),
-            shards,
+            shards: shards(),
             read: BTreeSet::new(),
             is_quiet: false,
             takeovers: 0,
@@ -183,7 +172,7 @@ impl Model {
             Event::Arrives { worker, write, asked_ms, is_expiry } => {
                 let name = self.workers[worker].name.clone();
                 let owner_was = self.table.get(write.key()).and_then(|row| row.owner.clone());
-                let answer = apply(&mut self.table, &write, &name);
+                let answer = write.apply(&mut self.table, &name);
                 if answer == Answer::Done && matches!(write, Write::Take { .. }) {
                     self.check_takeover(worker, write.key(), owner_was, is_expiry);
                 }
@@ -233,7 +222,7 @@ impl Model {
                 let offset_ms = it.offset_ms;
                 let change =
                     it.leases.written(&write, answer, asked_ms + offset_ms, now_ms + offset_ms);
-                if let Change::Lost(shard) | Change::Finished(shard) = change {
+                if let Change::Lost(shard) = change {
                     it.readers.remove(&shard);
                 }
                 self.start_readers(worker);
@@ -279,6 +268,9 @@ impl Model {
         if !self.is_quiet && self.random.random_bool(0.05) {
             return;
         }
+        if self.random.random_bool(0.2) {
+            self.make_leases();
+        }
         let rows = self.table.values().cloned().collect();
         let chance = self.random.next_u64();
         let it = &mut self.workers[worker];
@@ -293,6 +285,31 @@ impl Model {
         self.start_readers(worker);
     }
 
+    /// The stream's shards as it lists them now.
+    fn listed(&self) -> Vec<Shard> {
+        let born = self.shards.iter().filter(|(born_ms, _)| *born_ms <= self.now_ms);
+        born.map(|(_, shard)| shard.clone()).collect()
+    }
+
+    fn children(&self, shard: &str) -> Vec<String> {
+        let listed = self.listed().into_iter();
+        listed.filter(|it| it.parents.iter().any(|id| id == shard)).map(|it| it.id).collect()
+    }
+
+    /// What the driver does with a list of shards; here it may die in the middle of it.
+    fn make_leases(&mut self) {
+        let rows: Vec<Row> = self.table.values().cloned().collect();
+        let writes = plan(&self.listed(), &rows, &Position::Oldest, &BTreeMap::new());
+        for generation in writes {
+            for create in generation {
+                create.apply(&mut self.table, "");
+            }
+            if !self.is_quiet && self.random.random_bool(0.3) {
+                return;
+            }
+        }
+    }
+
     fn start_readers(&mut self, worker: usize) {
         let it = &mut self.workers[worker];
         for (shard, position) in it.leases.readable() {
@@ -300,7 +317,8 @@ impl Model {
                 continue;
             }
             it.readers.insert(shard.clone(), next_record(&position));
-            let parents = self.shards.iter().filter(|it| it.id == shard).flat_map(|it| &it.parents);
+            let parents = self.shards.iter().filter(|(_, it)| it.id == shard);
+            let parents = parents.flat_map(|(_, it)| &it.parents);
             for parent in parents {
                 for record in 0..RECORDS {
                     let is_read = self.read.contains(&(parent.clone(), record));
@@ -323,17 +341,18 @@ impl Model {
                 if next % 5 == 4 {
                     it.leases.durable(&shard, after(next));
                 }
-            } else if !is_open(&shard) {
-                let children = self.shards.iter().filter(|it| it.parents.contains(&shard));
-                let children: Vec<Shard> = children.cloned().collect();
-                for child in &children {
-                    let create = Write::Create(row_of(child, Position::Oldest));
-                    apply(&mut self.table, &create, "");
-                }
+                continue;
+            }
+            let children = self.children(&shard);
+            if children.is_empty() {
+                continue;
+            }
+            self.make_leases();
+            let is_known = |child: &String| self.table.contains_key(child);
+            if children.iter().all(is_known) {
                 let it = &mut self.workers[worker];
                 it.readers.remove(&shard);
-                let names = children.into_iter().map(|it| it.id).collect();
-                it.leases.drained(&shard, names);
+                it.leases.drained(&shard, children);
                 it.leases.durable(&shard, Position::End);
             }
         }
@@ -386,13 +405,13 @@ fn workers_share_take_over_and_never_read_past_a_fence() {
         // Then nothing does, and all of it comes to rest: everything is read, evenly shared.
         model.is_quiet = true;
         model.run(20 * FAILOVER_MS);
-        for shard in &model.shards {
+        for (_, shard) in &model.shards {
             for record in 0..RECORDS {
                 let is_read = model.read.contains(&(shard.id.clone(), record));
                 assert!(is_read, "seed {seed}: {} of {} is unread", record, shard.id);
             }
         }
-        for row in model.table.values().filter(|row| !is_open(&row.key)) {
+        for row in model.table.values().filter(|row| !model.children(&row.key).is_empty()) {
             assert_eq!(row.checkpoint, Position::End, "seed {seed}: {}", row.key);
         }
         let shares = model.shares();
@@ -407,7 +426,7 @@ fn workers_share_take_over_and_never_read_past_a_fence() {
             let is_left = model
                 .table
                 .values()
-                .any(|row| is_open(&row.key) && row.owner.as_ref() == Some(&name));
+                .any(|row| row.checkpoint != Position::End && row.owner.as_ref() == Some(&name));
             assert!(!is_left, "seed {seed}: a lease of the dead is left");
         }
         takeovers += model.takeovers;
@@ -417,7 +436,7 @@ fn workers_share_take_over_and_never_read_past_a_fence() {
     // Or the model has met nothing.
     assert!(takeovers > 2 * RUNS, "{takeovers}");
     assert!(steals > RUNS / 2, "{steals}");
-    assert!(lost_answers > 10 * RUNS, "{lost_answers}");
+    assert!(lost_answers > 4 * RUNS, "{lost_answers}");
 }
 
 fn held(leases: &mut Leases, key: &str, now_ms: i64) {
@@ -425,7 +444,7 @@ fn held(leases: &mut Leases, key: &str, now_ms: i64) {
     leases.look(vec![row_of(&shard, Position::Oldest)], now_ms);
     let take = leases.wanted(now_ms, 0).remove(0);
     let gained = leases.written(&take, Answer::Done, now_ms, now_ms);
-    assert_eq!(gained, Change::Gained(key.into()));
+    assert_eq!(gained, Change::Gained);
 }
 
 #[test]

@@ -18,9 +18,9 @@ pub mod settings;
 #[cfg(feature = "kinesis")]
 mod access;
 #[cfg(feature = "kinesis")]
-mod fan_out;
+mod driver;
 #[cfg(feature = "kinesis")]
-mod keeper;
+mod fan_out;
 #[cfg(feature = "kinesis")]
 mod lease;
 #[cfg(feature = "kinesis")]
@@ -28,7 +28,11 @@ mod poll;
 #[cfg(feature = "kinesis")]
 mod reader;
 #[cfg(feature = "kinesis")]
+mod row;
+#[cfg(feature = "kinesis")]
 mod shards;
+#[cfg(feature = "kinesis")]
+mod shared;
 #[cfg(feature = "kinesis")]
 mod source;
 #[cfg(feature = "kinesis")]
@@ -39,4 +43,4 @@ mod table;
 pub use self::position::{Place, Position, Sequence};
 pub use self::settings::Settings;
 #[cfg(feature = "kinesis")]
-pub use self::{keeper::Tell, source::Kinesis};
+pub use self::{shared::Tell, source::Kinesis};

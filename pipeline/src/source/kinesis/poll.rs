@@ -5,9 +5,8 @@ use std::time::Duration;
 use tokio::time::MissedTickBehavior;
 
 use super::access::Kind;
-use super::keeper::Gone;
 use super::reader::{Backoff, Reader};
-use super::shards::Shard;
+use super::shared::Gone;
 use super::stream::children;
 
 impl Reader {
@@ -15,7 +14,7 @@ impl Reader {
     ///
     /// Calls are spaced evenly, also after a failure. An iterator lives five minutes; one that has
     /// expired, because nobody took what was read for so long, is asked for again.
-    pub(super) async fn poll(&mut self, per_second: u32) -> Result<Vec<Shard>, Gone> {
+    pub(super) async fn poll(&mut self, per_second: u32) -> Result<Vec<String>, Gone> {
         let shared = self.shared.clone();
         let mut pace = tokio::time::interval(Duration::from_secs(1) / per_second.max(1));
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -13,9 +13,9 @@ use std::time::Duration;
 use aws_sdk_kinesis::types::Record;
 
 use super::access::{Kind, Trouble};
-use super::keeper::{Gone, Shared};
 use super::position::{Place, Position, Sequence};
 use super::shards::Shard;
+use super::shared::{Gone, Shared};
 use crate::clock;
 use crate::envelope::kpl;
 use crate::progress::Input;

@@ -7,8 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::lease::{Row, Write};
 use super::position::Position;
+use super::row::{Row, Write};
 
 /// A shard as the stream lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,57 +23,51 @@ pub(super) struct Shard {
     pub(super) is_open: bool,
 }
 
-/// Most generations of shards that are followed; a day of resharding gives ten.
-const GENERATIONS_MAX: usize = 10_000;
-
-/// Leases to be created, parents first, and rows to be deleted: those of finished shards that the
-/// stream has forgotten. `known` are positions from elsewhere, by shard.
+/// Leases to be created, generation by generation, and then rows to be deleted: those of finished
+/// shards that the stream has forgotten. `known` are positions from elsewhere, by shard.
+///
+/// A generation must be in the table before the next is written: a parent without a row counts as
+/// done, for that is what is left of those that were done long ago.
 pub(super) fn plan(
     shards: &[Shard],
     rows: &[Row],
     start: &Position,
     known: &BTreeMap<String, Position>,
-) -> Vec<Write> {
+) -> Vec<Vec<Write>> {
     let listed: BTreeMap<&str, &Shard> = shards.iter().map(|it| (it.id.as_str(), it)).collect();
     let leased: BTreeSet<&str> = rows.iter().map(|row| row.key.as_str()).collect();
     let begun: BTreeSet<&str> =
         leased.iter().copied().chain(known.keys().map(String::as_str)).collect();
     let is_first = begun.is_empty();
     let past = ancestors(&listed, &begun);
-    let mut planned: BTreeSet<&str> = BTreeSet::new();
-    let mut writes = Vec::new();
-    for shard in parents_first(&listed) {
+    // Where a shard is begun, if it is to have a lease that it has not.
+    let beginning = |shard: &Shard| {
         let id = shard.id.as_str();
         if leased.contains(id) {
-            continue;
+            return None;
         }
-        let checkpoint = if let Some(position) = known.get(id) {
-            position.clone()
-        } else if is_first {
+        if let Some(position) = known.get(id) {
+            return Some(position.clone());
+        }
+        if is_first {
             // What is closed has nothing newer than now.
-            if *start == Position::Latest && !shard.is_open {
-                continue;
-            }
-            start.clone()
-        } else if past.contains(id) {
-            continue;
-        } else {
-            // A child is read whole, unless all that is wanted begins at a time.
-            match start {
-                Position::At(_) => start.clone(),
-                _ => Position::Oldest,
-            }
-        };
-        planned.insert(id);
-        writes.push(Write::Create(row_of(shard, checkpoint)));
-    }
+            return (shard.is_open || *start != Position::Latest).then(|| start.clone());
+        }
+        if past.contains(id) {
+            return None;
+        }
+        // A child is read whole, unless all that is wanted begins at a time.
+        Some(if matches!(start, Position::At(_)) { start.clone() } else { Position::Oldest })
+    };
+    let create = |shard: &&Shard| Some(Write::Create(row_of(shard, beginning(shard)?)));
+    let generations = generations(&listed).into_iter();
+    let mut writes: Vec<Vec<Write>> =
+        generations.map(|shards| shards.iter().filter_map(create).collect()).collect();
     let is_forgotten =
         |row: &&Row| row.checkpoint == Position::End && !listed.contains_key(row.key.as_str());
-    writes.extend(
-        rows.iter()
-            .filter(is_forgotten)
-            .map(|row| Write::Delete { key: row.key.clone(), counter_was: row.counter }),
-    );
+    let delete = |row: &Row| Write::Delete { key: row.key.clone(), counter_was: row.counter };
+    writes.push(rows.iter().filter(is_forgotten).map(delete).collect());
+    writes.retain(|generation| !generation.is_empty());
     writes
 }
 
@@ -108,29 +102,29 @@ fn ancestors<'s>(
     past
 }
 
-/// All shards, each after those it was made of.
-fn parents_first<'s>(listed: &BTreeMap<&'s str, &'s Shard>) -> Vec<&'s Shard> {
-    let mut ordered = Vec::with_capacity(listed.len());
+/// All shards, each in a later generation than those it was made of.
+fn generations<'s>(listed: &BTreeMap<&'s str, &'s Shard>) -> Vec<Vec<&'s Shard>> {
+    let mut generations = Vec::new();
     let mut placed: BTreeSet<&str> = BTreeSet::new();
     let mut left: Vec<&Shard> = listed.values().copied().collect();
-    for _ in 0..GENERATIONS_MAX {
+    while !left.is_empty() {
         let is_ready = |shard: &&Shard| {
             let is_placed = |parent: &String| {
                 placed.contains(parent.as_str()) || !listed.contains_key(parent.as_str())
             };
             shard.parents.iter().all(is_placed)
         };
-        let (ready, rest): (Vec<_>, Vec<_>) = left.iter().copied().partition(is_ready);
+        let (ready, rest): (Vec<_>, Vec<_>) = left.into_iter().partition(is_ready);
         if ready.is_empty() {
+            // A circle of parents cannot be; if it were, its shards would still be read.
+            generations.push(rest);
             break;
         }
         placed.extend(ready.iter().map(|shard| shard.id.as_str()));
-        ordered.extend(ready);
+        generations.push(ready);
         left = rest;
     }
-    // A circle of parents cannot be; if it were, its shards would still be read.
-    ordered.extend(left);
-    ordered
+    generations
 }
 
 #[cfg(test)]
@@ -165,7 +159,7 @@ mod tests {
 
     fn plan_of(rows: &[Row], start: Position, known: &[(&str, Position)]) -> Vec<Write> {
         let known = known.iter().map(|(id, at)| ((*id).to_owned(), at.clone())).collect();
-        plan(&stream(), rows, &start, &known)
+        plan(&stream(), rows, &start, &known).concat()
     }
 
     #[test]

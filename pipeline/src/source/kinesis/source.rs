@@ -10,16 +10,17 @@ use tokio::sync::{Mutex as AsyncMutex, Notify, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::access;
-use super::keeper::{self, ALONE_FAILOVER_MS, FETCHES_AT_ONCE_MAX, Names, Shared, Tell};
+use super::driver;
 use super::lease::Leases;
 use super::position::Position;
 use super::reader::chance;
 use super::settings::Settings;
+use super::shared::{ALONE_FAILOVER_MS, FETCHES_AT_ONCE_MAX, Names, Shared, Tell};
 use super::stream::Stream;
 use super::table::{Dynamo, Table};
 use crate::clock::Stopwatch;
 use crate::progress::Input;
-use crate::source::batch::{Next, Source, SourceError};
+use crate::source::batch::{Next, Source, SourceError, Word};
 
 /// Batches and other news that wait to be taken.
 const NEWS_WAITING_MAX: usize = 16;
@@ -92,15 +93,15 @@ impl Kinesis {
             consumer_arn: Mutex::new(None),
         });
         let loops = vec![
-            runtime.spawn(keeper::renew(shared.clone())),
-            runtime.spawn(keeper::look(shared.clone())),
-            runtime.spawn(keeper::start(shared.clone())),
+            runtime.spawn(driver::renew(shared.clone())),
+            runtime.spawn(driver::look(shared.clone())),
+            runtime.spawn(driver::start(shared.clone())),
         ];
         Ok(Kinesis { runtime: Some(runtime), loops, news, shared })
     }
 
     /// This much of an input is durable: it may go into the lease table.
-    pub fn durable(&mut self, input: Input, position: &str) {
+    fn durable(&self, input: Input, position: &str) {
         let shard = self.shared.names().shard(input).map(str::to_owned);
         let Some((shard, position)) = shard.zip(Position::parse(position)) else { return };
         // The library has no way to say which time: that stays in the ledger.
@@ -147,6 +148,20 @@ impl Source for Kinesis {
         }
     }
 
+    fn hear(&mut self, word: Word) -> Result<(), SourceError> {
+        match word {
+            Word::Durable(positions) => {
+                for (input, position) in positions {
+                    self.durable(input, &position);
+                }
+            }
+            Word::Ahead(inputs) => drop(self.shared.ahead.send_replace(inputs)),
+            // Leases are renewed whether anybody takes what is read or not.
+            Word::Hold => {}
+        }
+        Ok(())
+    }
+
     fn name_of(&self, input: Input) -> String {
         let names = self.shared.names();
         let shard = names.shard(input).unwrap_or("unknown");
@@ -163,7 +178,7 @@ impl Drop for Kinesis {
             it.abort();
         }
         let left =
-            runtime.block_on(async { tokio::time::timeout(LEAVE, keeper::leave(&shared)).await });
+            runtime.block_on(async { tokio::time::timeout(LEAVE, driver::leave(&shared)).await });
         if left.is_err() {
             shared.tell("", "leases could not be given back; they run out");
         }

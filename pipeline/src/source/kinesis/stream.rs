@@ -1,6 +1,5 @@
 //! The calls of Kinesis that are used.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_sdk_kinesis::Client;
@@ -183,18 +182,9 @@ impl Start {
     }
 }
 
-/// The shards that a shard was split or merged into, as its last answer names them.
-pub(super) fn children(named: Option<Vec<ChildShard>>) -> Vec<Shard> {
-    let children = named.unwrap_or_default().into_iter().map(|child| {
-        let shard = Shard {
-            id: child.shard_id,
-            parents: child.parent_shards,
-            hash_range: child.hash_key_range.map(hash_range),
-            is_open: true,
-        };
-        (shard.id.clone(), shard)
-    });
-    children.collect::<BTreeMap<_, _>>().into_values().collect()
+/// The ids of the shards that a shard was split or merged into, as its last answer names them.
+pub(super) fn children(named: Option<Vec<ChildShard>>) -> Vec<String> {
+    named.unwrap_or_default().into_iter().map(|child| child.shard_id).collect()
 }
 
 fn hash_range(range: HashKeyRange) -> (String, String) {

@@ -19,8 +19,9 @@ use aws_sdk_dynamodb::types::{
 };
 
 use super::access::{Kind, Trouble};
-use super::lease::{Answer, Row, Write};
+
 use super::position::Position;
+use super::row::{Answer, Row, Write, switches};
 
 /// Pages of rows read in one look; a page has up to 1 MB.
 const PAGES_MAX: usize = 1_000;
@@ -88,61 +89,10 @@ impl Table {
             Table::Dynamo(table) => table.write(write, me).await,
             Table::Memory(rows) => {
                 let mut rows = rows.lock().unwrap_or_else(PoisonError::into_inner);
-                Ok(apply(&mut rows, write, me))
+                Ok(write.apply(&mut rows, me))
             }
         }
     }
-}
-
-/// What a write means for the rows of a table.
-pub(super) fn apply(rows: &mut BTreeMap<String, Row>, write: &Write, me: &str) -> Answer {
-    let found = rows.get(write.key()).cloned();
-    let is_mine =
-        |row: &Row, counter: u64| row.counter == counter && row.owner.as_deref() == Some(me);
-    match (write, found) {
-        (Write::Create(row), None) => {
-            rows.insert(row.key.clone(), row.clone());
-        }
-        (Write::Take { owner_was, counter_was, .. }, Some(mut row))
-            if row.counter == *counter_was && row.owner == *owner_was =>
-        {
-            row.counter += 1;
-            row.owner_switches += switches(owner_was.as_deref(), me);
-            row.owner = Some(me.to_owned());
-            rows.insert(row.key.clone(), row);
-        }
-        (Write::Renew { counter_was, checkpoint, children, .. }, Some(mut row))
-            if is_mine(&row, *counter_was) =>
-        {
-            row.counter += 1;
-            if let Some(checkpoint) = checkpoint {
-                row.checkpoint = checkpoint.clone();
-                row.owner_switches = 0;
-            }
-            if !children.is_empty() {
-                row.children = children.clone();
-            }
-            rows.insert(row.key.clone(), row);
-        }
-        (Write::Release { checkpoint, .. }, Some(mut row)) if row.owner.as_deref() == Some(me) => {
-            row.counter += 1;
-            row.owner = None;
-            if let Some(checkpoint) = checkpoint {
-                row.checkpoint = checkpoint.clone();
-                row.owner_switches = 0;
-            }
-            rows.insert(row.key.clone(), row);
-        }
-        (Write::Delete { key, counter_was }, Some(row)) if row.counter == *counter_was => {
-            rows.remove(key);
-        }
-        (_, found) => return Answer::Refused(found),
-    }
-    Answer::Done
-}
-
-fn switches(owner_was: Option<&str>, me: &str) -> u64 {
-    u64::from(owner_was.is_some_and(|owner| owner != me))
 }
 
 /// A table in DynamoDB.
