@@ -15,7 +15,7 @@ use aws_sdk_kinesis::config::{
     AppName, Credentials, SharedCredentialsProvider, SharedHttpClient,
     StalledStreamProtectionConfig,
 };
-use aws_sdk_kinesis::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 
@@ -142,13 +142,13 @@ impl Trouble {
     pub(super) fn of<E, R>(error: &SdkError<E, R>) -> Trouble
     where
         E: ProvideErrorMetadata + Error + 'static,
-        R: fmt::Debug,
+        R: fmt::Debug + 'static,
     {
         let code = error.code().unwrap_or_default();
         let text = match (error.code(), error.message()) {
             (Some(code), Some(message)) => format!("{code}: {message}"),
             (Some(code), None) => code.to_owned(),
-            (None, _) => DisplayErrorContext(error).to_string(),
+            (None, _) => chain(error),
         };
         Trouble { kind: kind(code), text }
     }
@@ -162,6 +162,18 @@ impl Trouble {
     pub(super) fn other(text: impl Into<String>) -> Trouble {
         Trouble { kind: Kind::Other, text: text.into() }
     }
+}
+
+/// An error and what led to it.
+fn chain(error: &dyn Error) -> String {
+    let mut texts = vec![error.to_string()];
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        texts.push(error.to_string());
+        cause = error.source();
+    }
+    texts.dedup();
+    texts.join(": ")
 }
 
 fn kind(code: &str) -> Kind {

@@ -208,13 +208,16 @@ fn tend(
 ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     Box::pin(async move {
         let shared = reader.shared.clone();
-        let children = tokio::select! {
-            children = read(&mut reader) => Some(children),
+        let to_the_end = async {
+            let children = read(&mut reader).await?;
+            end(&reader, children).await
+        };
+        let over = tokio::select! {
+            over = to_the_end => Some(over),
             _ = stopped.wait_for(|stopped| *stopped) => None,
         };
-        let over = match children {
-            Some(Ok(children)) => end(&reader, children).await,
-            Some(Err(Gone)) => Err(Gone),
+        let over = match over {
+            Some(over) => over,
             None => shared.send(Next::Lost(vec![reader.input])).await,
         };
         shared.running().remove(&reader.shard);

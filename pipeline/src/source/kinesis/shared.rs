@@ -128,7 +128,7 @@ impl Shared {
         let before_ms = self.table_told_ms.load(Ordering::Relaxed);
         if now_ms - before_ms >= TABLE_TOLD_MS {
             self.table_told_ms.store(now_ms, Ordering::Relaxed);
-            self.tell("", &format!("leases: {trouble}; tries again"));
+            self.tell("", &format!("{trouble}; tries again"));
         }
     }
 
