@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// Says by operation and its number, from 1, whether to answer with this error instead.
-pub type Faults = fn(&str, u64) -> Option<&'static str>;
+pub(crate) type Faults = fn(&str, u64) -> Option<&'static str>;
 
 /// A proxy for requests in the AWS JSON protocol, one a connection.
 #[derive(Clone)]
-pub struct Proxy {
-    pub url: String,
+pub(crate) struct Proxy {
+    pub(crate) url: String,
     target: String,
     faults: Faults,
     calls: Arc<Mutex<BTreeMap<String, u64>>>,
@@ -21,7 +21,7 @@ pub struct Proxy {
 
 impl Proxy {
     /// Listens on loopback for as long as the process lives.
-    pub fn start(target: &str, faults: Faults) -> Proxy {
+    pub(crate) fn start(target: &str, faults: Faults) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let proxy = Proxy {
             url: format!("http://{}", listener.local_addr().unwrap()),
@@ -42,12 +42,12 @@ impl Proxy {
     }
 
     /// From now on nothing comes through.
-    pub fn cut(&self) {
+    pub(crate) fn cut(&self) {
         self.is_cut.store(true, Ordering::Relaxed);
     }
 
     /// How often an operation was asked for.
-    pub fn calls(&self, operation: &str) -> u64 {
+    pub(crate) fn calls(&self, operation: &str) -> u64 {
         self.calls.lock().unwrap().get(operation).copied().unwrap_or(0)
     }
 

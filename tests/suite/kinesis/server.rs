@@ -16,15 +16,15 @@ use md5::{Digest, Md5};
 use tokio::runtime::Runtime;
 
 /// A server of `tests/servers`, until it is dropped or this process ends.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     /// What its script printed before it was ready.
-    pub told: Vec<String>,
+    pub(crate) told: Vec<String>,
 }
 
 impl Server {
     /// Starts it and waits until it is ready.
-    pub fn start(name: &str, arguments: &[String]) -> Server {
+    pub(crate) fn start(name: &str, arguments: &[String]) -> Server {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
         let mut child = Command::new(root.join("tests/servers").join(name).join("start"))
@@ -54,20 +54,20 @@ impl Drop for Server {
 }
 
 /// A port that nobody listens on.
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// The one Kinesis server of all tests.
-pub struct Kinesis {
+pub(crate) struct Kinesis {
     _server: Server,
-    pub plain: String,
-    pub tls: String,
-    pub ca: PathBuf,
+    pub(crate) plain: String,
+    pub(crate) tls: String,
+    pub(crate) ca: PathBuf,
 }
 
 impl Kinesis {
-    pub fn shared() -> &'static Kinesis {
+    pub(crate) fn shared() -> &'static Kinesis {
         static SHARED: OnceLock<Kinesis> = OnceLock::new();
         SHARED.get_or_init(|| {
             let (plain, tls) = (free_port(), free_port());
@@ -80,7 +80,7 @@ impl Kinesis {
 }
 
 /// The one DynamoDB of all tests.
-pub fn dynamodb() -> &'static str {
+pub(crate) fn dynamodb() -> &'static str {
     static SHARED: OnceLock<(Server, String)> = OnceLock::new();
     let (_, url) = SHARED.get_or_init(|| {
         let port = free_port();
@@ -90,7 +90,7 @@ pub fn dynamodb() -> &'static str {
 }
 
 /// The rows of a lease table, each with its attributes as texts.
-pub fn rows(table: &str) -> BTreeMap<String, BTreeMap<String, String>> {
+pub(crate) fn rows(table: &str) -> BTreeMap<String, BTreeMap<String, String>> {
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new("us-east-1"))
@@ -116,14 +116,14 @@ pub fn rows(table: &str) -> BTreeMap<String, BTreeMap<String, String>> {
 }
 
 /// A stream of a test's own.
-pub struct Stream {
-    pub name: String,
+pub(crate) struct Stream {
+    pub(crate) name: String,
     runtime: Runtime,
     client: aws_sdk_kinesis::Client,
 }
 
 impl Stream {
-    pub fn create(name: &str, shards: i32) -> Stream {
+    pub(crate) fn create(name: &str, shards: i32) -> Stream {
         let config = aws_sdk_kinesis::Config::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::new("us-east-1"))
@@ -156,13 +156,13 @@ impl Stream {
                 }
                 Err(error) => assert_eq!(error.code(), Some("ResourceNotFoundException")),
             }
-            self.runtime.block_on(tokio::time::sleep(Duration::from_millis(50)));
+            self.runtime.block_on(async { tokio::time::sleep(Duration::from_millis(50)).await });
         }
         panic!("{} does not become active", self.name);
     }
 
     /// Puts one record each, under a key of its own.
-    pub fn put(&self, payloads: &[String]) {
+    pub(crate) fn put(&self, payloads: &[String]) {
         for some in payloads.chunks(100) {
             let entry = |payload: &String| {
                 aws_sdk_kinesis::types::PutRecordsRequestEntry::builder()
@@ -179,13 +179,13 @@ impl Stream {
     }
 
     /// Puts one record of these bytes, under one key.
-    pub fn put_bytes(&self, bytes: &[u8]) {
+    pub(crate) fn put_bytes(&self, bytes: &[u8]) {
         let call = self.client.put_record().stream_name(&self.name);
         let call = call.data(Blob::new(bytes)).partition_key("a");
         self.runtime.block_on(call.send()).unwrap();
     }
 
-    pub fn open_shards(&self) -> Vec<Shard> {
+    pub(crate) fn open_shards(&self) -> Vec<Shard> {
         let call = self.client.list_shards().stream_name(&self.name);
         let shards = self.runtime.block_on(call.send()).unwrap().shards.unwrap();
         let is_open = |shard: &Shard| {
@@ -196,7 +196,7 @@ impl Stream {
     }
 
     /// Splits a shard in the middle.
-    pub fn split(&self, shard: &Shard) {
+    pub(crate) fn split(&self, shard: &Shard) {
         let range = shard.hash_key_range.as_ref().unwrap();
         let first: u128 = range.starting_hash_key.parse().unwrap();
         let last: u128 = range.ending_hash_key.parse().unwrap();
@@ -208,7 +208,7 @@ impl Stream {
         self.settle();
     }
 
-    pub fn merge(&self, one: &Shard, other: &Shard) {
+    pub(crate) fn merge(&self, one: &Shard, other: &Shard) {
         let call = self.client.merge_shards().stream_name(&self.name);
         let call = call.shard_to_merge(&one.shard_id).adjacent_shard_to_merge(&other.shard_id);
         self.runtime.block_on(call.send()).unwrap();
@@ -217,7 +217,7 @@ impl Stream {
 }
 
 /// An aggregated record as the Kinesis Producer Library makes it.
-pub fn aggregated(payloads: &[String]) -> Vec<u8> {
+pub(crate) fn aggregated(payloads: &[String]) -> Vec<u8> {
     fn field(number: u8, bytes: &[u8], message: &mut Vec<u8>) {
         message.push(number << 3 | 2);
         let mut length = bytes.len();

@@ -5,7 +5,7 @@
 //! waits for work; and a reader whose lease is lost is stopped wherever it stands.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -22,7 +22,7 @@ use super::table::Table;
 use crate::source::batch::{Batch, Next, SourceError};
 
 /// How often the stream is asked for shards that nobody told of.
-const SHARDS_LOOK_MS: i64 = 30_000;
+const SHARDS_LOOK_MS: i64 = 10_000;
 
 /// How often a process that is alone looks at its own table.
 const ALONE_LOOK: Duration = Duration::from_secs(1);
@@ -119,6 +119,10 @@ async fn look_once(
 /// Makes the leases that are missing, and takes away those of shards that are long gone.
 async fn make_leases(shared: &Shared) -> Result<(), Trouble> {
     let listed = shared.stream.shards().await?;
+    {
+        let closed = listed.iter().filter(|shard| !shard.is_open).map(|shard| shard.id.clone());
+        *shared.closed.lock().unwrap_or_else(PoisonError::into_inner) = closed.collect();
+    }
     let writes = {
         let leases = shared.leases();
         let rows: Vec<_> = leases.rows().cloned().collect();

@@ -16,6 +16,9 @@ const SUBSCRIPTION: Duration = Duration::from_secs(285);
 /// A live subscription says something every few seconds, if only that there is nothing.
 const SILENCE_MAX: Duration = Duration::from_secs(35);
 
+/// Calls a second while a closed shard is read out by polling.
+const POLLS_AT_THE_END: u32 = 1;
+
 impl Reader {
     /// Reads to the end of the shard, and says which follow it.
     pub(super) async fn fan_out(&mut self, consumer: &str) -> Result<Vec<String>, Gone> {
@@ -72,9 +75,14 @@ impl Reader {
                 };
                 backoff.reset();
                 let has_ended = event.child_shards.as_ref().is_some_and(|it| !it.is_empty());
+                let is_idle = event.records.is_empty() && event.millis_behind_latest == 0;
                 self.hand_on(event.records, Some(event.millis_behind_latest)).await?;
                 if has_ended {
                     return Ok(children(event.child_shards));
+                }
+                // A server may fail to say that a closed shard is over; polling it always shows.
+                if is_idle && shared.is_closed(&self.shard) {
+                    return self.poll(POLLS_AT_THE_END).await;
                 }
                 self.may_go_on().await?;
                 if let Some(sequence) = Sequence::parse(&event.continuation_sequence_number) {

@@ -60,6 +60,8 @@ pub(super) struct Shared {
     pub(super) starting: AsyncMutex<()>,
     pub(super) readers_due: Notify,
     pub(super) look_due: Notify,
+    /// Shards that nothing can be put into any more, as last listed.
+    pub(super) closed: Mutex<BTreeSet<String>>,
     pub(super) consumer_arn: Mutex<Option<String>>,
 }
 
@@ -130,6 +132,11 @@ impl Shared {
             self.table_told_ms.store(now_ms, Ordering::Relaxed);
             self.tell("", &format!("{trouble}; tries again"));
         }
+    }
+
+    /// Whether nothing can be put into a shard any more, as far as is known.
+    pub(super) fn is_closed(&self, shard: &str) -> bool {
+        self.closed.lock().unwrap_or_else(PoisonError::into_inner).contains(shard)
     }
 
     /// The consumer for enhanced fan-out; all readers ask for the same.

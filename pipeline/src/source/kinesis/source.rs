@@ -90,6 +90,7 @@ impl Kinesis {
             starting: AsyncMutex::new(()),
             readers_due: Notify::new(),
             look_due: Notify::new(),
+            closed: Mutex::new(BTreeSet::new()),
             consumer_arn: Mutex::new(None),
         });
         let loops = vec![
