@@ -9,6 +9,7 @@
 mod suite {
     mod check;
     mod demo;
+    mod deploy;
     mod generate;
     mod help;
     #[cfg(feature = "kinesis")]

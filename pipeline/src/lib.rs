@@ -7,6 +7,7 @@ pub mod encode;
 pub mod envelope;
 pub mod flow;
 pub mod generate;
+pub mod ledger;
 pub mod open;
 pub mod progress;
 pub mod replay;

@@ -112,12 +112,7 @@ impl Progress {
 
     /// A batch is done. Its input brings nothing before `settled` any more, as far as it can tell,
     /// and is to be read on from `position`.
-    pub fn done(
-        &mut self,
-        ticket: Ticket,
-        settled: Option<EventTime>,
-        position: Option<Box<str>>,
-    ) {
+    pub fn done(&mut self, ticket: Ticket, settled: Option<EventTime>, position: Option<Box<str>>) {
         let Some(front) = self.inputs.get_mut(&ticket.input) else { return };
         front.ahead.insert(ticket.sequence, (settled.unwrap_or(EventTime::MIN), position));
         while let Some((settled, position)) = front.ahead.remove(&front.done) {

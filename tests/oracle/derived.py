@@ -17,14 +17,27 @@ ACCELERATORS = {
     "ml.g5.48xlarge": 8,
     "ml.g4dn.xlarge": 1,
     "ml.m5.xlarge": 0,
+    "ml.t3.medium": 0,
     "ml.c5.xlarge": 0,
 }
 
-RESOURCE_NAMES = [
-    "trainingJobName", "processingJobName", "transformJobName", "modelName", "endpointName",
-    "endpointConfigName", "modelPackageName", "modelPackageGroupName", "featureGroupName",
-    "pipelineName", "notebookInstanceName", "clusterName", "domainId",
-]
+RESOURCE_TYPES = {
+    "trainingJobName": "training-job",
+    "processingJobName": "processing-job",
+    "transformJobName": "transform-job",
+    "hyperParameterTuningJobName": "hyper-parameter-tuning-job",
+    "modelName": "model",
+    "endpointName": "endpoint",
+    "endpointConfigName": "endpoint-config",
+    "modelPackageName": "model-package",
+    "modelPackageGroupName": "model-package-group",
+    "featureGroupName": "feature-group",
+    "pipelineName": "pipeline",
+    "notebookInstanceName": "notebook-instance",
+    "notebookInstanceLifecycleConfigName": "notebook-instance-lifecycle-config",
+    "studioLifecycleConfigName": "studio-lifecycle-config",
+    "clusterName": "cluster",
+}
 
 
 def account(record):
@@ -47,16 +60,36 @@ def principal(record):
 
 def resource(record):
     parameters = record.get("requestParameters")
-    if not isinstance(parameters, dict):
+    if not record.get("eventSource", "").startswith("sagemaker"):
+        arns = {r["ARN"] for r in record.get("resources") or [] if r.get("ARN")}
+        if len(arns) > 1:
+            raise Unknown("resource")
+        return next(iter(arns), None)
+    if not isinstance(parameters, dict) or not parameters:
         return None
-    if record.get("eventSource") != "sagemaker.amazonaws.com" or not parameters:
-        return None
-    if parameters.get("domainId") and parameters.get("userProfileName"):
-        return f"{parameters['domainId']}/{parameters['userProfileName']}"
-    for name in RESOURCE_NAMES:
+    if parameters.get("domainId") and record.get("eventName") == "CreatePresignedDomainUrl":
+        return f"user-profile/{parameters['domainId']}/{parameters['userProfileName']}"
+    if record.get("eventName") == "CreateTransformJob":
+        return f"transform-job/{parameters['transformJobName']}"
+    for name, kind in RESOURCE_TYPES.items():
         if parameters.get(name):
-            return f"{name}/{parameters[name]}"
+            return f"{kind}/{parameters[name]}"
     raise Unknown("resource")
+
+
+def params(record):
+    return "false" if record.get("requestParameters") is None else "true"
+
+
+def passed_role_names(record):
+    """The role of the shapes that the rules' tests use; no other place of a role is known here."""
+    parameters = record.get("requestParameters")
+    if not isinstance(parameters, dict) or record.get("eventSource") == "sts.amazonaws.com":
+        return None
+    arn = parameters.get("roleArn") or parameters.get("executionRoleArn") or parameters.get("role")
+    if not arn and "role/" in json.dumps(parameters):
+        raise Unknown("passed_role_names")
+    return arn and arn.rsplit("/", 1)[-1]
 
 
 def source_class(record):
@@ -117,14 +150,33 @@ def actor(record):
     return (identity.get("arn") or "").rsplit("/", 1)[-1] or None
 
 
+def params(record):
+    return "false" if record.get("requestParameters") is None else "true"
+
+
+def storage_gb(record):
+    parameters = record.get("requestParameters")
+    if not isinstance(parameters, dict):
+        return None
+    config = parameters.get("resourceConfig") or parameters
+    size = config.get("volumeSizeInGB")
+    if size is None and "volume" in json.dumps(parameters).lower():
+        raise Unknown("storage_gb")
+    return size and size * config.get("instanceCount", 1)
+
+
 FIELDS = {
     "floodmark.account": account,
     "floodmark.principal": principal,
     "floodmark.actor": actor,
     "floodmark.resource": resource,
+    "floodmark.params": params,
+    "floodmark.passed_role_names": passed_role_names,
     "floodmark.source_class": source_class,
     "floodmark.source_network": source_network,
     "floodmark.instance_types": instance_types,
     "floodmark.families": families,
     "floodmark.accelerators": accelerators,
+    "floodmark.params": params,
+    "floodmark.storage_gb": storage_gb,
 }

@@ -56,6 +56,7 @@ class Judge:
             for path in sorted(rules.asked(document)):
                 by_lower.setdefault(path.lower(), path)
         by_lower.pop("eventid", None)
+        by_lower.pop("", None)  # keywords
         return [path for path in by_lower.values() if not path.startswith("keywords")]
 
     def _load(self, records):
@@ -152,7 +153,7 @@ class Judge:
 
 def _value(record, path):
     field = derived.FIELDS.get(path)
-    if field is None and path.startswith("floodmark."):
+    if field is None and (path.startswith("floodmark.") or "[" in path):
         return flatten.SEVERAL
     try:
         return field(record) if field else flatten.column(record, path)

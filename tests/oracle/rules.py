@@ -33,10 +33,15 @@ def filled(node, lists):
     for key, value in node.items():
         if isinstance(key, str) and "|expand" in key:
             key = key.replace("|expand", "")
-            names = value if isinstance(value, list) else [value]
-            value = [entry for name in names for entry in lists[name.strip("%")]]
+            values = value if isinstance(value, list) else [value]
+            value = [e for v in values for e in (lists[v.strip("%")] if is_list(v) else [v])]
         result[key] = filled(value, lists)
     return result
+
+
+def is_list(value):
+    """Whether a value stands for a list, `%name%`."""
+    return value.startswith("%") and value.endswith("%")
 
 
 def fields(node, found=None):
@@ -98,8 +103,8 @@ def placeholders(node, found=None):
     elif isinstance(node, dict):
         for key, value in node.items():
             if isinstance(key, str) and "|expand" in key:
-                names = value if isinstance(value, list) else [value]
-                found.update(name.strip("%") for name in names)
+                values = value if isinstance(value, list) else [value]
+                found.update(v.strip("%") for v in values if is_list(v))
             placeholders(value, found)
     return found
 

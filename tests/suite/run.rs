@@ -166,7 +166,7 @@ fn kafka_is_read_until_it_holds_nothing_more() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("floodmark.toml");
     let text = format!(
-        "[[source]]\ntype = \"kafka\"\nbrokers = [{}]\ntopic = \"cloudtrail\"\n",
+        "[[source]]\ntype = \"kafka\"\nbrokers = [{}]\ntopic = \"cloudtrail\"\nstart = \"earliest\"\n",
         brokers.split(',').map(|broker| format!("{broker:?}")).collect::<Vec<_>>().join(", ")
     );
     std::fs::write(&config, text).unwrap();

@@ -83,6 +83,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
             group: "floodmark-demo".into(),
             // The cluster inside this process answers a fetch when its time is up, not before.
             properties: BTreeMap::from([("fetch.wait.max.ms".into(), "10".into())]),
+            is_from_start: true,
+            ..Settings::default()
         })?,
         has_joined: has_joined.clone(),
         all_made: all_made.clone(),

@@ -1,9 +1,8 @@
 //! `floodmark run`: the daemon.
 
 use std::collections::BTreeMap;
-use std::hash::BuildHasher;
 use std::io::{BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -19,11 +18,11 @@ use super::check::{Examined, counted};
 use super::replay::workers;
 use super::stop;
 use crate::clock::{self, Stopwatch};
-use crate::config::{self, Property, Settings, SinkKind, SourceKind};
-use crate::encode::ocsf::View;
+use crate::config::{self, Property, Settings, SinkKind, SourceKind, Start};
 use crate::flow::{self, Report};
+use crate::ledger::{Ledger, LedgerError, Resumed};
 use crate::open::Reject;
-use crate::sink::{self, Courier, Told};
+use crate::sink::{self, Courier};
 use crate::source::batch::Source;
 use crate::source::combined::{Combined, Part};
 use crate::source::history::{Aside, History, Tell};
@@ -46,6 +45,10 @@ const REASONS_MAX: usize = 64;
 Each burst is sent to all sinks the moment it opens, when it doubles or becomes graver, and when it
 is over. Rules with `mode: observe` or `enrich` are counted and not sent. Files and folders are read
 as they are now, merged by event time; standard input and Kafka as they come.
+
+With Kafka as a source, positions, open windows and alerts are kept in a ledger, one file
+beside the configuration unless [ledger] says otherwise: stopped or killed at any moment, it goes on
+where it was, and loses and renames nothing. An alert is on the disk before it is sent.
 
 It runs until every source has ended (with Kafka: for ever) or until SIGINT or SIGTERM: then it
 sends what is on its way, and ends. Bursts that are open then stay open: nothing says that they are
@@ -71,7 +74,22 @@ pub(super) struct Args {
     /// rejects are counted, and the first of each reason is shown.
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
+    /// Wait until another floodmark lets go of the ledger, and take over.
+    #[arg(long)]
+    standby: bool,
 }
+
+/// Reasons a ledger cannot be written now, told again at most so often.
+const COMPLAIN: Duration = Duration::from_secs(30);
+
+/// How long a ledger that cannot be written is left alone before it is tried again.
+const LEDGER_PAUSE: Duration = Duration::from_millis(500);
+
+/// How often old alerts are forgotten.
+const PRUNE: Duration = Duration::from_secs(600);
+
+/// Alerts of bursts that ended less than this before the watermark are never forgotten, seconds.
+const PRUNE_BEFORE_SECS: i64 = 3 * 86_400;
 
 pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
     let examined = Examined::of(Some(&args.config), &[]);
@@ -80,30 +98,51 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
         anyhow::bail!("{faults}; nothing was started\n{}", examined.faults.join("\n"));
     };
     let rejects = args.rejects.as_ref().map(append).transpose()?;
-    let seed = std::hash::RandomState::new().hash_one(0_u8);
     let rules = Arc::new(rules);
-    let options = Options { seed, windows_max: settings.engine.windows_max, keeps_changes: true };
-    let engine = Engine::new(rules.clone(), options);
     let stopped = stop::on_signal()?;
-    let couriers = couriers(&settings, &stopped)?;
+    let ledger = ledger(&settings, &args.config, args.standby)?;
+    let options = Options {
+        seed: ledger.seed()?,
+        windows_max: settings.engine.windows_max,
+        keeps_changes: true,
+    };
+    let engine = Engine::new(rules.clone(), options);
+    let Resumed { inputs, state, said, unreadable } = ledger.resume()?;
+    let resumed = counted(state.windows.len(), "window");
+    let left = engine.restore(state, &said).alerts;
+    let couriers = couriers(&settings, &ledger, &stopped)?;
     let (asides_in, asides) = bounded(ASIDES_WAITING_MAX);
-    let source = Combined::new(parts(&settings, &asides_in)?, args.until_idle);
+    let positions = inputs.iter().map(|(name, (to, _))| (name.clone(), to.clone())).collect();
+    let source = Combined::new(parts(&settings, &positions, &asides_in)?, args.until_idle);
     drop(asides_in);
     let flow_settings = flow::Settings {
         lateness_secs: settings.engine.lateness_secs,
         workers: settings.engine.workers.map_or_else(workers, std::num::NonZero::get),
         has_end: args.until_idle,
-        ..flow::Settings::default()
+        checkpoint_interval: Some(settings.ledger.checkpoint_interval),
+        is_live: !args.until_idle,
+        resumed: inputs.into_iter().map(|(name, (_, settled))| (name, settled)).collect(),
+        said,
     };
     let speaking = rules.rules.iter().filter(|rule| rule.speaks).count();
     eprintln!(
-        "floodmark: reads {}; {}; sends to {}; {}",
+        "floodmark: reads {}; {}; sends to {}; {}; ledger {}",
         names(settings.sources.iter().map(|source| &source.name)),
         counted(speaking, "rule"),
         names(settings.sinks.iter().map(|sink| &sink.name)),
         counted(flow_settings.workers, "worker"),
+        ledger.path().display(),
     );
-    let mut daemon = Daemon::new(couriers, asides, rejects);
+    if !flow_settings.resumed.is_empty() {
+        let inputs = counted(flow_settings.resumed.len(), "input");
+        eprintln!("floodmark: goes on with {inputs} and {resumed}");
+    }
+    if unreadable > 0 {
+        let windows = counted(usize::try_from(unreadable).unwrap_or(usize::MAX), "window");
+        eprintln!("floodmark: {windows} of another version start afresh");
+    }
+    let mut daemon = Daemon::new(&settings, ledger, stopped.clone(), couriers, asides, rejects);
+    daemon.say(&left);
     let ran = flow::run(&engine, Box::new(source), &flow_settings, &stopped, &mut |report| {
         daemon.hear(report);
         daemon.tell_status(&engine);
@@ -111,6 +150,30 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
     let is_well = daemon.close(&engine, stopped.load(Ordering::Relaxed))?;
     ran?;
     Ok(is_well)
+}
+
+/// The ledger that is configured; without a path, beside the configuration where a source goes on
+/// after a stop, and in memory where all is read again from its beginning.
+fn ledger(settings: &Settings, config: &Path, standby: bool) -> Result<Ledger, LedgerError> {
+    let goes_on = |kind: &SourceKind| match kind {
+        SourceKind::File { .. } | SourceKind::Stdin => false,
+        SourceKind::Kafka(_) | SourceKind::Kinesis(_) => true,
+    };
+    let path = match &settings.ledger.path {
+        Some(path) => path.clone(),
+        None if settings.sources.iter().any(|source| goes_on(&source.kind)) => {
+            config.with_extension("ledger")
+        }
+        None => return Ledger::in_memory(),
+    };
+    let waits = standby || settings.ledger.standby;
+    match Ledger::open(&path, false) {
+        Err(LedgerError::Taken(_)) if waits => {
+            eprintln!("floodmark: stands by until {} is let go of", path.display());
+            Ledger::open(&path, true)
+        }
+        opened => opened,
+    }
 }
 
 fn append(path: &PathBuf) -> anyhow::Result<BufWriter<std::fs::File>> {
@@ -122,11 +185,22 @@ fn names<'n>(names: impl Iterator<Item = &'n String>) -> String {
     names.map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
-fn couriers(settings: &Settings, stopped: &Arc<AtomicBool>) -> anyhow::Result<Vec<Courier>> {
+fn couriers(
+    settings: &Settings,
+    ledger: &Ledger,
+    stopped: &Arc<AtomicBool>,
+) -> anyhow::Result<Vec<Courier>> {
     let mut opened: Vec<(String, Box<dyn sink::Sink>)> = Vec::new();
     for it in &settings.sinks {
         let sink: Box<dyn sink::Sink> = match &it.kind {
             SinkKind::Stdout => Box::new(sink::Stdout::new(it.format)),
+            SinkKind::Kafka { kafka } => {
+                let properties = properties(kafka)
+                    .with_context(|| format!("sink {}: a secret cannot be had", it.name))?;
+                let topic = kafka.topics.first().map_or("", String::as_str);
+                let brokers = kafka.brokers.join(",");
+                Box::new(sink::Kafka::new(&brokers, topic, &properties, it.format)?)
+            }
             SinkKind::File { path, rotation } => {
                 Box::new(sink::File::open(path, it.format, *rotation).with_context(|| {
                     format!("sink {}: cannot write {}", it.name, path.display())
@@ -135,11 +209,17 @@ fn couriers(settings: &Settings, stopped: &Arc<AtomicBool>) -> anyhow::Result<Ve
         };
         opened.push((it.name.clone(), sink));
     }
-    Ok(opened.into_iter().map(|(name, sink)| Courier::start(name, sink, stopped.clone())).collect())
+    let mut couriers = Vec::with_capacity(opened.len());
+    for (name, sink) in opened {
+        let cursor = ledger.cursor(&name)?;
+        couriers.push(Courier::start(name, sink, cursor, stopped.clone()));
+    }
+    Ok(couriers)
 }
 
 fn parts(
     settings: &Settings,
+    positions: &BTreeMap<String, Box<str>>,
     asides: &crossbeam_channel::Sender<Aside>,
 ) -> anyhow::Result<Vec<Part>> {
     let mut parts = Vec::new();
@@ -150,6 +230,11 @@ fn parts(
             Box::new(move |aside| drop(asides.send(aside)))
         };
         let name = it.name.clone();
+        let own = |(input, to): (&String, &Box<str>)| {
+            let inside = input.strip_prefix(&name)?.strip_prefix(' ')?;
+            Some((inside.to_owned(), to.clone()))
+        };
+        let own: BTreeMap<String, Box<str>> = positions.iter().filter_map(own).collect();
         parts.push(match &it.kind {
             SourceKind::File { paths } => {
                 let lateness_secs = settings.engine.lateness_secs;
@@ -161,13 +246,20 @@ fn parts(
                 Part { name, source: Box::new(source), has_end: true }
             }
             SourceKind::Kafka(kafka) => {
-                let settings = kafka_settings(kafka)
-                    .with_context(|| format!("source {name}: a secret cannot be had"))?;
+                let settings = kafka::Settings {
+                    brokers: kafka.brokers.join(","),
+                    topics: kafka.topics.clone(),
+                    group: kafka.group.clone(),
+                    is_from_start: kafka.start == Start::Earliest,
+                    positions: own,
+                    properties: properties(kafka)
+                        .with_context(|| format!("source {name}: a secret cannot be had"))?,
+                };
                 let source = Kafka::subscribe(&settings)?;
                 Part { name, source: Box::new(source), has_end: false }
             }
             SourceKind::Kinesis(kinesis) => {
-                Part { name, source: open_kinesis(kinesis)?, has_end: false }
+                Part { name, source: open_kinesis(kinesis, &own)?, has_end: false }
             }
         });
     }
@@ -175,17 +267,23 @@ fn parts(
 }
 
 #[cfg(feature = "kinesis")]
-fn open_kinesis(settings: &kinesis::Settings) -> anyhow::Result<Box<dyn Source>> {
+fn open_kinesis(
+    settings: &kinesis::Settings,
+    positions: &BTreeMap<String, Box<str>>,
+) -> anyhow::Result<Box<dyn Source>> {
     let tell = Box::new(|what: &str| eprintln!("floodmark: {what}"));
-    Ok(Box::new(kinesis::Kinesis::start(settings.clone(), &BTreeMap::new(), tell)?))
+    Ok(Box::new(kinesis::Kinesis::start(settings.clone(), positions, tell)?))
 }
 
 #[cfg(not(feature = "kinesis"))]
-fn open_kinesis(settings: &kinesis::Settings) -> anyhow::Result<Box<dyn Source>> {
+fn open_kinesis(
+    settings: &kinesis::Settings,
+    _: &BTreeMap<String, Box<str>>,
+) -> anyhow::Result<Box<dyn Source>> {
     anyhow::bail!("kinesis {}: this build is without the feature kinesis", settings.stream_name())
 }
 
-fn kafka_settings(kafka: &config::Kafka) -> anyhow::Result<kafka::Settings> {
+fn properties(kafka: &config::Kafka) -> anyhow::Result<BTreeMap<String, String>> {
     let mut properties = BTreeMap::new();
     for (property, value) in &kafka.properties {
         let value = match value {
@@ -198,16 +296,16 @@ fn kafka_settings(kafka: &config::Kafka) -> anyhow::Result<kafka::Settings> {
         };
         properties.insert(property.clone(), value);
     }
-    Ok(kafka::Settings {
-        brokers: kafka.brokers.join(","),
-        topics: kafka.topics.clone(),
-        group: kafka.group.clone(),
-        properties,
-    })
+    Ok(properties)
 }
 
 /// What the daemon knows of itself.
 struct Daemon {
+    ledger: Ledger,
+    alerts_max: u64,
+    stopped: Arc<AtomicBool>,
+    /// The sinks' names, in the order of their couriers.
+    sinks: Vec<String>,
     couriers: Vec<Courier>,
     asides: Receiver<Aside>,
     reject_file: Option<BufWriter<std::fs::File>>,
@@ -224,16 +322,26 @@ struct Daemon {
     file_faults: u64,
     since_start: Stopwatch,
     since_status: Stopwatch,
+    since_pruned: Stopwatch,
+    /// When it was last told that the ledger cannot be written, while that is so.
+    complained: Option<Stopwatch>,
     records_at_status: u64,
 }
 
 impl Daemon {
     fn new(
+        settings: &Settings,
+        ledger: Ledger,
+        stopped: Arc<AtomicBool>,
         couriers: Vec<Courier>,
         asides: Receiver<Aside>,
         reject_file: Option<BufWriter<std::fs::File>>,
     ) -> Daemon {
         Daemon {
+            ledger,
+            alerts_max: settings.ledger.alerts_max,
+            stopped,
+            sinks: settings.sinks.iter().map(|sink| sink.name.clone()).collect(),
             couriers,
             asides,
             reject_file,
@@ -248,6 +356,8 @@ impl Daemon {
             file_faults: 0,
             since_start: Stopwatch::start(),
             since_status: Stopwatch::start(),
+            since_pruned: Stopwatch::start(),
+            complained: None,
             records_at_status: 0,
         }
     }
@@ -259,26 +369,58 @@ impl Daemon {
             self.reject(reject);
         }
         self.hear_asides();
-        for alert in report.alerts {
-            self.send(alert);
+        self.say(&report.alerts);
+        if let Some(checkpoint) = report.checkpoint {
+            let ledger = self.ledger.clone();
+            if self.write(|| ledger.save(&checkpoint.positions, &checkpoint.state)) {
+                checkpoint.is_durable();
+            }
         }
     }
 
-    fn send(&mut self, alert: Alert) {
-        if matches!(alert.rule.mode, Mode::Observe | Mode::Enrich) {
-            self.not_sent += 1;
+    /// Puts alerts into the ledger, and rings for the sinks once they are on the disk.
+    fn say(&mut self, alerts: &[Alert]) {
+        if alerts.is_empty() {
             return;
         }
-        self.open += match alert.life {
-            Life::Open => 1,
-            Life::Update => 0,
-            Life::Closed | Life::Merged(_) | Life::Superseded => -1,
-        };
-        self.sent += 1;
-        let told = Told { alert, view: View::Life { now_ms: clock::wall_ms() } };
-        for courier in &self.couriers {
-            courier.take(told.clone());
+        let ledger = self.ledger.clone();
+        let said_ms = clock::wall_ms();
+        if !self.write(|| ledger.say(alerts, said_ms)) {
+            return;
         }
+        for alert in alerts {
+            if matches!(alert.rule.mode, Mode::Observe | Mode::Enrich) {
+                self.not_sent += 1;
+                continue;
+            }
+            self.open += match alert.life {
+                Life::Open => 1,
+                Life::Update => 0,
+                Life::Closed | Life::Merged(_) | Life::Superseded => -1,
+            };
+            self.sent += 1;
+        }
+        self.couriers.iter().for_each(Courier::ring);
+    }
+
+    /// Writes to the ledger, and while that is impossible waits: nothing is read meanwhile, and
+    /// nothing is lost. False where the daemon is to stop before that; then the sources bring again
+    /// what was not written.
+    fn write(&mut self, work: impl Fn() -> Result<(), LedgerError>) -> bool {
+        while let Err(error) = work() {
+            if self.complained.as_ref().is_none_or(|told| told.elapsed() > COMPLAIN) {
+                eprintln!("floodmark: {error}; reading waits until the ledger can be written");
+                self.complained = Some(Stopwatch::start());
+            }
+            if self.stopped.load(Ordering::Relaxed) {
+                return false;
+            }
+            std::thread::park_timeout(LEDGER_PAUSE);
+        }
+        if self.complained.take().is_some() {
+            eprintln!("floodmark: the ledger can be written again");
+        }
+        true
     }
 
     fn hear_asides(&mut self) {
@@ -320,6 +462,10 @@ impl Daemon {
 
     /// Every [`STATUS`], one line.
     fn tell_status(&mut self, engine: &Engine) {
+        if self.since_pruned.elapsed() >= PRUNE {
+            self.since_pruned = Stopwatch::start();
+            self.prune();
+        }
         let elapsed = self.since_status.elapsed();
         if elapsed < STATUS {
             return;
@@ -332,6 +478,14 @@ impl Daemon {
             && let Err(error) = file.flush()
         {
             self.reject_fault.get_or_insert(error);
+        }
+    }
+
+    /// Forgets old alerts that every sink has.
+    fn prune(&self) {
+        let sinks: Vec<&str> = self.sinks.iter().map(String::as_str).collect();
+        if let Err(error) = self.ledger.prune(&sinks, self.alerts_max, PRUNE_BEFORE_SECS) {
+            eprintln!("floodmark: {error}");
         }
     }
 
@@ -370,6 +524,11 @@ impl Daemon {
         for courier in std::mem::take(&mut self.couriers) {
             undelivered += courier.close();
         }
+        let mut waiting = 0;
+        for sink in &self.sinks {
+            waiting += self.ledger.undelivered(sink)?;
+        }
+        self.prune();
         let how = if is_stopped { "stopped" } else { "ended" };
         let elapsed = self.since_start.elapsed();
         eprintln!("floodmark: {how}: {}", self.status(engine, rate(self.counts.records, elapsed)));
@@ -380,7 +539,17 @@ impl Daemon {
             eprintln!("floodmark: {} of rules that observe or enrich, not sent", self.not_sent);
         }
         if self.open > 0 {
-            eprintln!("floodmark: {} bursts stay open: nothing says that they are over", self.open);
+            let how = if self.ledger.is_kept() {
+                "and go on at the next start"
+            } else {
+                "and nothing says that they are over"
+            };
+            eprintln!("floodmark: {} bursts stay open, {how}", self.open);
+        }
+        if waiting > 0 && self.ledger.is_kept() {
+            eprintln!("floodmark: {waiting} alerts wait in the ledger for their sinks");
+        } else {
+            undelivered += waiting;
         }
         if undelivered > 0 {
             eprintln!("floodmark: {undelivered} alerts were not delivered");

@@ -13,10 +13,22 @@ pub struct Kafka {
     pub brokers: Vec<String>,
     /// Topics.
     pub topics: Vec<String>,
-    /// Consumer group.
+    /// Consumer group; of no meaning for a sink.
     pub group: String,
+    /// Where a partition is read from that has no position yet.
+    pub start: Start,
     /// Further settings of librdkafka, by its names.
     pub properties: BTreeMap<String, Property>,
+}
+
+/// Where a partition is read from at first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Start {
+    /// What comes from now on.
+    #[default]
+    Latest,
+    /// All that is there.
+    Earliest,
 }
 
 /// The value of a librdkafka setting.
@@ -42,7 +54,27 @@ const OURS: [(&str, &str); 7] = [
 /// Settings that hold a secret, by what is in their name.
 const SECRET: [&str; 4] = ["password", "secret", "ssl.key.pem", "oauthbearer.config"];
 
+/// A source.
 pub(super) fn read(section: &mut Section<'_, '_>, report: &mut Report<'_>) -> Option<Kafka> {
+    let kafka = common(section, report);
+    let group = section.text("group", report).map(str::to_owned);
+    let words = [("latest", Start::Latest), ("earliest", Start::Earliest)];
+    let start = section.word("start", &words, report).unwrap_or_default();
+    kafka.map(|kafka| Kafka { group: group.unwrap_or(kafka.group), start, ..kafka })
+}
+
+/// A sink: one topic, no group.
+pub(super) fn sink(section: &mut Section<'_, '_>, report: &mut Report<'_>) -> Option<Kafka> {
+    let kafka = common(section, report)?;
+    if let (Some(value), true) = (section.get("topics"), kafka.topics.len() > 1) {
+        let path = section.path("topics");
+        let reason = "is more than a sink can write to";
+        report.note(&path, value.span().start, String::new(), reason, "write topic = \"alerts\"");
+    }
+    Some(kafka)
+}
+
+fn common(section: &mut Section<'_, '_>, report: &mut Report<'_>) -> Option<Kafka> {
     let brokers = section.texts("brokers", report);
     if brokers.is_none() && section.get("brokers").is_none() {
         section.missing("brokers", "write brokers = [\"host:9092\"]", report);
@@ -81,7 +113,6 @@ pub(super) fn read(section: &mut Section<'_, '_>, report: &mut Report<'_>) -> Op
             None
         }
     };
-    let group = section.text("group", report).unwrap_or("floodmark").to_owned();
     let mut properties = BTreeMap::new();
     if let Some(table) = section.table("properties", report) {
         for (name, value) in table.entries() {
@@ -90,7 +121,13 @@ pub(super) fn read(section: &mut Section<'_, '_>, report: &mut Report<'_>) -> Op
             }
         }
     }
-    Some(Kafka { brokers: brokers?, topics: topics?, group, properties })
+    Some(Kafka {
+        brokers: brokers?,
+        topics: topics?,
+        group: "floodmark".into(),
+        start: Start::default(),
+        properties,
+    })
 }
 
 fn property(

@@ -47,12 +47,12 @@ pub(super) fn read(section: &mut Section<'_, '_>, report: &mut Report<'_>) -> Op
 fn start(section: &mut Section<'_, '_>, report: &mut Report<'_>) -> Position {
     match section.text("start", report) {
         None | Some("latest") => Position::Latest,
-        Some("oldest") => Position::Oldest,
+        Some("earliest") => Position::Oldest,
         Some(text) => EventTime::parse(text).map_or_else(
             || {
                 let path = section.path("start");
                 let at = section.get("start").map_or(0, |value| value.span().start);
-                let reason = "must be latest, oldest or a time";
+                let reason = "must be latest, earliest or a time";
                 let fix = "a time is written as \"2026-11-25T09:00:00Z\"";
                 report.note(&path, at, format!("{text:?}"), reason, fix);
                 Position::Latest
@@ -144,7 +144,7 @@ mod tests {
         let faults = super::super::Settings::parse(text).unwrap_err().to_string();
         for part in [
             "source[0].stream: is missing",
-            "source[0].start: must be latest, oldest or a time",
+            "source[0].start: must be latest, earliest or a time",
             "source[0].polls_per_second: stands beside consumer",
             "source[0].leases.table: is missing",
             "source[0].leases.tabel: is no known key",

@@ -11,12 +11,14 @@
 mod fault;
 mod kafka;
 mod kinesis;
+mod ledger;
 mod reader;
 mod secret;
 pub mod settings;
 
 pub use fault::{Fault, Faults};
-pub use kafka::{Kafka, Property};
+pub use kafka::{Kafka, Property, Start};
+pub use ledger::Ledger;
 pub use secret::{Hidden, Secret};
 pub use settings::{Engine, Rules, Settings, Sink, SinkKind, Source, SourceKind};
 

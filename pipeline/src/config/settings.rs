@@ -11,6 +11,7 @@ use toml::de::DeTable;
 use super::fault::Faults;
 use super::kafka::{self, Kafka};
 use super::kinesis;
+use super::ledger::{self, Ledger};
 use super::reader::{Report, Section, texts};
 use crate::sink::{Format, Rotation};
 
@@ -23,6 +24,8 @@ pub struct Settings {
     pub sinks: Vec<Sink>,
     /// The engine.
     pub engine: Engine,
+    /// What survives a stop.
+    pub ledger: Ledger,
     /// The rules.
     pub rules: Rules,
     /// Lists that rules name as `%list%`.
@@ -70,6 +73,11 @@ pub struct Sink {
 pub enum SinkKind {
     /// Standard output.
     Stdout,
+    /// A topic of Kafka.
+    Kafka {
+        /// Brokers and properties.
+        kafka: Kafka,
+    },
     /// A file.
     File {
         /// The file.
@@ -156,6 +164,7 @@ fn read(table: &DeTable<'_>, report: &mut Report<'_>) -> Option<Settings> {
         });
     }
     let engine = file.table("engine", report).map(|it| engine(it, report));
+    let ledger = file.table("ledger", report).map(|it| ledger::read(it, report));
     let rules = file.table("rules", report).map(|it| rules(it, report));
     let environment = file.table("environment", report);
     let environment = environment.map(|section| environment_of(&section, report));
@@ -164,6 +173,7 @@ fn read(table: &DeTable<'_>, report: &mut Report<'_>) -> Option<Settings> {
         sources,
         sinks,
         engine: engine.unwrap_or_default(),
+        ledger: ledger.unwrap_or_default(),
         rules: rules.unwrap_or_default(),
         environment: environment.unwrap_or_default(),
     })
@@ -200,7 +210,8 @@ fn sink(
     names: &mut BTreeSet<String>,
     report: &mut Report<'_>,
 ) -> Option<Sink> {
-    let kind = kind(&mut section, &[("stdout", "stdout"), ("file", "file")], report)?;
+    let kinds = [("stdout", "stdout"), ("file", "file"), ("kafka", "kafka")];
+    let kind = kind(&mut section, &kinds, report)?;
     let name = name(&mut section, kind, names, report);
     let words = [("ndjson", Format::Ndjson), ("text", Format::Text { colour: false })];
     let format = section.word("format", &words, report).unwrap_or_default();
@@ -223,6 +234,8 @@ fn sink(
                 files_max: files_max.map_or(10, |files| u32::try_from(files).unwrap_or(u32::MAX)),
             }),
         })
+    } else if kind == "kafka" {
+        kafka::sink(&mut section, report).map(|kafka| SinkKind::Kafka { kafka })
     } else {
         Some(SinkKind::Stdout)
     };

@@ -26,8 +26,8 @@ use crate::clock;
 use crate::open::{Opened, Reject};
 use crate::progress::{AHEAD_SECS_MAX, Input, Progress, Ticket};
 use crate::source::batch::{Batch, Next, Source, SourceError, Word};
-use keeper::{Keeper, Turns};
 pub use keeper::{Checkpoint, Kept};
+use keeper::{Keeper, Turns};
 use order::Order;
 
 /// Batches that wait for a worker, at most.

@@ -1,22 +1,25 @@
-//! Drives one sink: a thread that sends, and tries again.
+//! Drives one sink: a thread that takes from the ledger what comes next for it, sends, and tries
+//! again.
 //!
-//! Alerts wait in a bounded queue, so a sink that cannot send slows whoever brings alerts, and
-//! nothing is dropped. What is to be sent again is sent again, alone and in its order, after a pause
-//! that doubles up to [`PAUSE_MAX`]. Once the daemon is stopping there are [`DRAIN`] for what is on
-//! its way; what is left then is counted as not delivered.
+//! A sink has a cursor of its own, so one that is down holds back nobody: what it misses waits in
+//! the ledger, also over a restart. What is to be sent again is sent again after a pause that doubles up
+//! to [`PAUSE_MAX`], with jitter, so that many do not come back at once. Two revisions of one burst
+//! never travel together: a close does not overtake its open. What a receiver will never take is
+//! noted in the ledger with its reason and passed over.
 
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, after, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use floodmark_detectors::rule::Mode;
 
 use super::{Sink, Told, Verdict};
 use crate::clock::Stopwatch;
-
-/// Alerts that wait for a sink, at most.
-const ALERTS_WAITING_MAX: usize = 1_024;
+use crate::encode::ocsf::View;
+use crate::ledger::{Cursor, Entry, LedgerError};
 
 /// Alerts sent at once, at most.
 const BATCH_ALERTS_MAX: usize = 64;
@@ -30,45 +33,50 @@ const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// How long a stopping daemon goes on trying.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// How often a pause looks whether the daemon is stopping.
+/// How often it looks into the ledger although nobody rang, and whether the daemon is stopping.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// A sink with its thread.
 #[derive(Debug)]
 pub struct Courier {
-    alerts: Sender<Told>,
-    is_last_call: Arc<AtomicBool>,
+    bell: Sender<()>,
     thread: JoinHandle<u64>,
 }
 
 impl Courier {
-    /// Starts it. `stopped` says that the daemon is stopping.
+    /// Starts it where its cursor is. `stopped` says that the daemon is stopping.
     #[must_use]
-    pub fn start(name: String, sink: Box<dyn Sink>, stopped: Arc<AtomicBool>) -> Courier {
-        let (alerts, waiting) = bounded(ALERTS_WAITING_MAX);
-        let is_last_call = Arc::new(AtomicBool::new(false));
+    pub fn start(
+        name: String,
+        sink: Box<dyn Sink>,
+        cursor: Cursor,
+        stopped: Arc<AtomicBool>,
+    ) -> Courier {
+        let (bell, rings) = bounded(1);
         let mut round = Round {
             name,
             sink,
-            stopping: [stopped, is_last_call.clone()],
+            cursor,
+            rings,
+            stopped,
+            is_last_call: false,
             since_stop: None,
-            undelivered: 0,
+            refused: 0,
             last_reason: String::new(),
         };
-        let thread = std::thread::spawn(move || round.run(&waiting));
-        Courier { alerts, is_last_call, thread }
+        Courier { bell, thread: std::thread::spawn(move || round.run()) }
     }
 
-    /// Hands an alert over; waits while the queue is full.
-    pub fn take(&self, told: Told) {
-        self.alerts.send(told).expect("the thread takes alerts until the queue is closed");
+    /// There is something new in the ledger.
+    pub fn ring(&self) {
+        // A full bell has rung already.
+        self.bell.try_send(()).unwrap_or_default();
     }
 
-    /// Sends what waits and closes the sink; how many alerts were not delivered.
+    /// Sends what waits and closes the sink; how many alerts it would not take.
     #[must_use]
     pub fn close(self) -> u64 {
-        self.is_last_call.store(true, Ordering::Relaxed);
-        drop(self.alerts);
+        drop(self.bell);
         self.thread.join().expect("a sink returns its errors and does not panic")
     }
 }
@@ -76,64 +84,116 @@ impl Courier {
 struct Round {
     name: String,
     sink: Box<dyn Sink>,
-    stopping: [Arc<AtomicBool>; 2],
+    cursor: Cursor,
+    /// Closed with the last call.
+    rings: Receiver<()>,
+    stopped: Arc<AtomicBool>,
+    is_last_call: bool,
     since_stop: Option<Stopwatch>,
-    undelivered: u64,
+    refused: u64,
     /// Why the last alert that was refused was.
     last_reason: String,
 }
 
 impl Round {
-    fn run(&mut self, waiting: &Receiver<Told>) -> u64 {
-        while let Ok(first) = waiting.recv() {
-            let mut batch = vec![first];
-            batch.extend(waiting.try_iter().take(BATCH_ALERTS_MAX - 1));
-            self.deliver(batch);
+    fn run(&mut self) -> u64 {
+        loop {
+            match self.cursor.next(BATCH_ALERTS_MAX) {
+                Ok(entries) if !entries.is_empty() => {
+                    if !self.deliver(entries) {
+                        break;
+                    }
+                }
+                Ok(_) if self.is_last_call => break,
+                Ok(_) => self.wait_for_ring(LOOK * 10),
+                Err(error) => {
+                    eprintln!("floodmark: sink {}: {error}", self.name);
+                    if self.is_last_call {
+                        break;
+                    }
+                    self.wait_for_ring(LOOK * 10);
+                }
+            }
         }
         if let Err(error) = self.sink.close() {
             eprintln!("floodmark: sink {}: cannot close: {error}", self.name);
-            self.undelivered = self.undelivered.max(1);
+            self.refused = self.refused.max(1);
         }
-        self.undelivered
+        self.refused
     }
 
-    fn deliver(&mut self, mut batch: Vec<Told>) {
+    /// Delivers all of these, or runs out of time; false then.
+    fn deliver(&mut self, entries: Vec<Entry>) -> bool {
+        let last = entries.last().map_or(self.cursor.sequence, |entry| entry.sequence);
+        let is_to_send =
+            |entry: &Entry| !matches!(entry.alert.rule.mode, Mode::Observe | Mode::Enrich);
+        let mut batch: Vec<(i64, Told)> = entries
+            .into_iter()
+            .filter(is_to_send)
+            .map(|entry| {
+                let view = View::Life { now_ms: entry.said_ms };
+                (entry.sequence, Told { alert: entry.alert, view })
+            })
+            .collect();
+        let mut refused = Vec::new();
         let mut pause = PAUSE;
         while !batch.is_empty() {
-            let verdicts = self.sink.send(&batch);
+            let (places, told): (Vec<i64>, Vec<Told>) = batch.into_iter().unzip();
+            let verdicts = self.sink.send(&told);
             let mut asked = None;
-            let mut again = Vec::new();
-            for (told, verdict) in batch.into_iter().zip(verdicts) {
+            batch = Vec::new();
+            for ((place, told), verdict) in places.into_iter().zip(told).zip(verdicts) {
                 match verdict {
                     Verdict::Delivered => {}
                     Verdict::Again(after) => {
                         asked = asked.max(after);
-                        again.push(told);
+                        batch.push((place, told));
                     }
-                    Verdict::Refused(why) => self.refused(&told, why),
+                    Verdict::Refused(why) => {
+                        self.refuse(&told, &why);
+                        refused.push((place, why));
+                    }
                 }
             }
-            batch = again;
             if batch.is_empty() {
-                return;
+                break;
             }
             if pause == PAUSE {
                 eprintln!("floodmark: sink {}: cannot send now, trying again", self.name);
             }
-            if !self.wait(asked.unwrap_or(pause)) {
-                self.undelivered += batch.len() as u64;
-                return;
+            if !self.wait(asked.unwrap_or_else(|| jittered(pause))) {
+                return false;
+            }
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+        self.note(last, &refused)
+    }
+
+    /// Moves the cursor on; while the ledger cannot take it, waits.
+    fn note(&mut self, sequence: i64, refused: &[(i64, String)]) -> bool {
+        let mut pause = PAUSE;
+        loop {
+            match self.cursor.advance(sequence, refused) {
+                Ok(()) => return true,
+                Err(error @ LedgerError::Damaged { .. }) => {
+                    eprintln!("floodmark: sink {}: {error}", self.name);
+                    return false;
+                }
+                Err(error) => eprintln!("floodmark: sink {}: {error}", self.name),
+            }
+            if !self.wait(jittered(pause)) {
+                return false;
             }
             pause = (pause * 2).min(PAUSE_MAX);
         }
     }
 
     /// Counts an alert that will not be taken. A reason is shown when it is new.
-    fn refused(&mut self, told: &Told, why: String) {
-        self.undelivered += 1;
+    fn refuse(&mut self, told: &Told, why: &str) {
+        self.refused += 1;
         if self.last_reason != why {
             eprintln!("floodmark: sink {}: {} refused: {why}", self.name, told.alert.id);
-            self.last_reason = why;
+            why.clone_into(&mut self.last_reason);
         }
     }
 
@@ -141,7 +201,7 @@ impl Round {
     fn wait(&mut self, pause: Duration) -> bool {
         let paused = Stopwatch::start();
         loop {
-            if self.stopping.iter().any(|flag| flag.load(Ordering::Relaxed)) {
+            if self.is_last_call || self.stopped.load(Ordering::Relaxed) {
                 let since = self.since_stop.get_or_insert_with(Stopwatch::start);
                 if since.elapsed() > DRAIN {
                     return false;
@@ -149,11 +209,27 @@ impl Round {
             }
             match pause.checked_sub(paused.elapsed()) {
                 None | Some(Duration::ZERO) => return true,
-                // A channel that tells when so long has passed: nothing can be received earlier.
-                Some(left) => drop(after(left.min(LOOK)).recv()),
+                Some(left) => self.wait_for_ring(left.min(LOOK)),
             }
         }
     }
+
+    fn wait_for_ring(&mut self, at_most: Duration) {
+        if self.is_last_call {
+            std::thread::park_timeout(at_most);
+            return;
+        }
+        match self.rings.recv_timeout(at_most) {
+            Ok(()) | Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => self.is_last_call = true,
+        }
+    }
+}
+
+/// Between half of it and all of it.
+fn jittered(pause: Duration) -> Duration {
+    let random = std::hash::RandomState::new().hash_one(pause) % 512;
+    pause.mul_f64(0.5 + f64::from(u32::try_from(random).unwrap_or(0)) / 1_024.0)
 }
 
 #[cfg(test)]
@@ -162,13 +238,16 @@ mod tests {
 
     use std::sync::Mutex;
 
+    use floodmark_detectors::alert::{AlertId, Life};
+
     use super::*;
-    use crate::encode::ocsf::{View, tests::burst};
+    use crate::encode::ocsf::tests::burst;
+    use crate::ledger::Ledger;
 
     /// Takes each alert at the second attempt, and refuses what counts 13.
     struct Reluctant {
         attempts: u64,
-        got: Arc<Mutex<Vec<u64>>>,
+        got: Arc<Mutex<Vec<(u64, u32)>>>,
     }
 
     impl Sink for Reluctant {
@@ -180,7 +259,7 @@ mod tests {
                 } else if self.attempts % 2 == 1 {
                     Verdict::Again(Some(Duration::ZERO))
                 } else {
-                    self.got.lock().unwrap().push(told.alert.count);
+                    self.got.lock().unwrap().push((told.alert.count, told.alert.revision));
                     Verdict::Delivered
                 }
             };
@@ -195,14 +274,28 @@ mod tests {
     #[test]
     fn sends_again_in_order_and_counts_what_is_refused() {
         let got = Arc::new(Mutex::new(Vec::new()));
-        let sink = Box::new(Reluctant { attempts: 0, got: got.clone() });
-        let courier = Courier::start("test".into(), sink, Arc::default());
+        let ledger = Ledger::in_memory().unwrap();
+        let cursor = ledger.cursor("test").unwrap();
         for count in 10..20 {
-            let mut alert = burst();
-            alert.count = count;
-            courier.take(Told { alert, view: View::Final });
+            let open = floodmark_detectors::alert::Alert {
+                id: AlertId(u128::from(count)),
+                count,
+                life: Life::Open,
+                ..burst()
+            };
+            let closed = floodmark_detectors::alert::Alert {
+                revision: 2,
+                life: Life::Closed,
+                ..open.clone()
+            };
+            ledger.say(&[open, closed], 0).unwrap();
         }
-        assert_eq!(courier.close(), 1);
-        assert_eq!(*got.lock().unwrap(), [10, 11, 12, 14, 15, 16, 17, 18, 19]);
+        let sink = Box::new(Reluctant { attempts: 0, got: got.clone() });
+        let courier = Courier::start("test".into(), sink, cursor, Arc::default());
+        assert_eq!(courier.close(), 2);
+        let expected: Vec<(u64, u32)> =
+            (10..20).filter(|n| *n != 13).flat_map(|n| [(n, 1), (n, 2)]).collect();
+        assert_eq!(*got.lock().unwrap(), expected);
+        assert_eq!(ledger.undelivered("test").unwrap(), 0);
     }
 }

@@ -10,10 +10,12 @@
 
 mod courier;
 mod file;
+mod kafka;
 mod stdout;
 
 pub use courier::Courier;
 pub use file::{File, Rotation};
+pub use kafka::Kafka;
 pub use stdout::Stdout;
 
 use std::time::Duration;

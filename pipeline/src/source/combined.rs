@@ -172,7 +172,8 @@ impl Poll {
 
     /// Passes on what was said, each input by its own number.
     fn hear(&mut self) -> Result<(), SourceError> {
-        let own = |outer: Input| self.inputs.iter().find(|(_, o)| **o == outer).map(|(own, _)| *own);
+        let own =
+            |outer: Input| self.inputs.iter().find(|(_, o)| **o == outer).map(|(own, _)| *own);
         for word in self.words.try_iter() {
             let word = match word {
                 Word::Durable(positions) => Word::Durable(

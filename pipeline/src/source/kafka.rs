@@ -3,28 +3,47 @@
 //! Messages are gathered into one batch a partition, so that a hop to a worker costs little a
 //! record. Each partition is an input; it has caught up when librdkafka says that its end is
 //! reached. What librdkafka can be told, it can be told here: every property passes through.
+//!
+//! A partition is read from where the ledger has it, else from what the group has committed, else
+//! from its end (or its beginning, if so configured). Offsets are committed once they are durable.
+//! A partition that the group takes away is read no further at once, and let go of only when what
+//! was read of it is durable and committed, or [`LEAVE`] has passed: its next owner then repeats
+//! little, and misses nothing.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
+mod group;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
-use rdkafka::client::ClientContext;
+use rdkafka::TopicPartitionList;
 use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
+use rdkafka::topic_partition_list::Offset;
 
-use super::batch::{Batch, Next, Source, SourceError};
+use super::batch::{Batch, Next, Source, SourceError, Word};
+use crate::clock::Stopwatch;
 use crate::progress::Input;
+use group::{Change, Group, Partition};
 
 /// Records that a batch holds at most.
 pub const BATCH_RECORDS_MAX: usize = 512;
 
+/// Bytes after which a batch is handed out.
+const BATCH_BYTES_MAX: usize = 4 << 20;
+
 /// Messages taken before what was gathered is handed out, whether or not a batch is full.
 const GATHER_MAX: usize = 4_096;
 
+/// How long a partition that was taken away waits for what was read of it to become durable.
+pub const LEAVE: Duration = Duration::from_secs(20);
+
+/// How long a broker may take to say where a partition ends.
+const WATERMARKS: Duration = Duration::from_secs(5);
+
 /// What to read and how.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Settings {
     /// `host:port`, comma-separated.
     pub brokers: String,
@@ -32,18 +51,35 @@ pub struct Settings {
     pub topics: Vec<String>,
     /// Consumer group.
     pub group: String,
+    /// Whether a partition without any position is read from its beginning.
+    pub is_from_start: bool,
+    /// Offsets to go on from, by input name (`topic[3]`).
+    pub positions: BTreeMap<String, Box<str>>,
     /// Further librdkafka properties; they win over Floodmark's own choices.
     pub properties: BTreeMap<String, String>,
 }
 
 /// A consumer group member.
 pub struct Kafka {
-    consumer: BaseConsumer<Context>,
+    consumer: BaseConsumer<Group>,
     brokers: String,
-    inputs: HashMap<(String, i32), Input>,
+    inputs: HashMap<Partition, Input>,
     names: Vec<String>,
+    /// By input: the partition.
+    partitions: Vec<Partition>,
     gathering: BTreeMap<Input, Batch>,
     ready: VecDeque<Next>,
+    /// Offset after what was handed out, by input.
+    handed_out: BTreeMap<Input, i64>,
+    /// Offset that is durable and committed.
+    durable: BTreeMap<Input, i64>,
+    /// Partitions that the group takes away, and since when.
+    leaving: Option<(Vec<Input>, Stopwatch)>,
+    /// Not read for now, since they are ahead of the others.
+    ahead: BTreeSet<Input>,
+    /// Nothing is read for now, since nothing can be taken.
+    is_held: bool,
+    said: String,
 }
 
 impl Kafka {
@@ -60,15 +96,16 @@ impl Kafka {
             .set("client.id", "floodmark")
             .set("partition.assignment.strategy", "cooperative-sticky")
             .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
             .set("enable.partition.eof", "true")
-            .set("auto.offset.reset", "earliest")
+            .set("auto.offset.reset", if settings.is_from_start { "earliest" } else { "latest" })
             .set("fetch.queue.backoff.ms", "20")
             .set("queued.max.messages.kbytes", "65536");
         for (key, value) in &settings.properties {
             config.set(key, value);
         }
-        let consumer: BaseConsumer<Context> =
-            config.create_with_context(Context::default()).map_err(fail)?;
+        let group = Group::at(&settings.positions);
+        let consumer: BaseConsumer<Group> = config.create_with_context(group).map_err(fail)?;
         let topics: Vec<&str> = settings.topics.iter().map(String::as_str).collect();
         consumer.subscribe(&topics).map_err(fail)?;
         Ok(Kafka {
@@ -76,64 +113,104 @@ impl Kafka {
             brokers: settings.brokers.clone(),
             inputs: HashMap::new(),
             names: Vec::new(),
+            partitions: Vec::new(),
             gathering: BTreeMap::new(),
             ready: VecDeque::new(),
+            handed_out: BTreeMap::new(),
+            durable: BTreeMap::new(),
+            leaving: None,
+            ahead: BTreeSet::new(),
+            is_held: false,
+            said: String::new(),
         })
     }
 
-    /// Numbers the partitions that the group has given us, and says so before anything of them.
-    fn name_gained(&mut self) {
-        let gained = std::mem::take(
-            &mut *self.consumer.context().gained.lock().unwrap_or_else(PoisonError::into_inner),
-        );
-        if !gained.is_empty() {
-            let number = |(topic, partition): &(String, i32)| {
-                input(&mut self.inputs, &mut self.names, topic, *partition)
-            };
-            self.ready.push_front(Next::Gained(gained.iter().map(number).collect()));
+    /// Takes in what the group gave and took, before anything else of these partitions.
+    fn regroup(&mut self) -> Result<(), SourceError> {
+        for change in self.consumer.context().changes() {
+            match change {
+                Change::Gained(partitions) => {
+                    let inputs: Vec<Input> =
+                        partitions.into_iter().map(|partition| self.input(partition)).collect();
+                    self.ready.push_front(Next::Gained(inputs));
+                }
+                Change::Taken(partitions) => {
+                    let inputs: Vec<Input> =
+                        partitions.into_iter().map(|partition| self.input(partition)).collect();
+                    // What is not handed out yet is the next owner's.
+                    self.gathering.retain(|input, _| !inputs.contains(input));
+                    self.ready.retain(|next| match next {
+                        Next::Batch(batch) => !inputs.contains(&batch.input),
+                        Next::CaughtUp(input) => !inputs.contains(input),
+                        _ => true,
+                    });
+                    self.ready.push_back(Next::Leaving(inputs.clone()));
+                    let (mut all, since) =
+                        self.leaving.take().unwrap_or((Vec::new(), Stopwatch::start()));
+                    all.extend(inputs);
+                    self.leaving = Some((all, since));
+                }
+            }
         }
+        self.leave()
+    }
+
+    /// Lets go of what was taken away, once it is durable or has waited long enough.
+    fn leave(&mut self) -> Result<(), SourceError> {
+        let Some((inputs, since)) = &self.leaving else { return Ok(()) };
+        let is_done = |input: &Input| {
+            self.handed_out.get(input).is_none_or(|to| self.durable.get(input) == Some(to))
+        };
+        if !inputs.iter().all(is_done) && since.elapsed() < LEAVE {
+            return Ok(());
+        }
+        let (inputs, _) = self.leaving.take().unwrap_or((Vec::new(), Stopwatch::start()));
+        self.commit(&inputs, CommitMode::Sync);
+        let list = self.list(&inputs);
+        self.consumer.context().let_go(&self.consumer, &list).map_err(|error| self.fail(&error))?;
+        for input in &inputs {
+            self.handed_out.remove(input);
+            self.durable.remove(input);
+        }
+        self.ready.push_back(Next::Lost(inputs));
+        Ok(())
     }
 
     /// Takes what librdkafka holds, until there is nothing, or enough.
     fn gather(&mut self, wait: Duration) -> Result<(), SourceError> {
         let mut wait = wait;
         for _ in 0..GATHER_MAX {
-            let (topic, partition, offset, sent_ms);
-            match self.consumer.poll(wait) {
-                None => break,
+            let found = match self.consumer.poll(wait) {
+                None => None,
                 Some(Ok(message)) => {
-                    (topic, partition) = (message.topic().to_owned(), message.partition());
-                    (offset, sent_ms) = (message.offset(), message.timestamp().to_millis());
-                    let payload = message.payload().unwrap_or_default();
-                    let input = input(&mut self.inputs, &mut self.names, &topic, partition);
+                    let partition = (message.topic().to_owned(), message.partition());
+                    let at = (message.offset(), message.timestamp().to_millis());
+                    let input =
+                        input(&mut self.inputs, &mut self.names, &mut self.partitions, partition);
                     let batch = self.gathering.entry(input).or_insert_with(|| Batch::of(input));
-                    batch.sent_ms = batch.sent_ms.or(sent_ms);
-                    let offset = u64::try_from(offset).unwrap_or(0);
-                    batch.push(offset, payload);
-                    if batch.len() >= BATCH_RECORDS_MAX {
+                    batch.sent_ms = batch.sent_ms.or(at.1);
+                    batch.push(u64::try_from(at.0).unwrap_or(0), message.payload().unwrap_or(&[]));
+                    batch.position = None;
+                    let is_full =
+                        batch.len() >= BATCH_RECORDS_MAX || batch.byte_count() >= BATCH_BYTES_MAX;
+                    Some(Ok((input, at.0, is_full)))
+                }
+                Some(Err(error)) => Some(Err(error)),
+            };
+            self.regroup()?;
+            match found {
+                None => break,
+                Some(Ok((input, offset, is_full))) => {
+                    if self.gathering.contains_key(&input) {
+                        self.handed_out.insert(input, offset + 1);
+                    }
+                    if is_full {
                         self.hand_out(input);
                     }
                 }
-                Some(Err(KafkaError::PartitionEOF(partition))) => {
-                    self.name_gained();
-                    let inputs: Vec<Input> = self
-                        .inputs
-                        .iter()
-                        .filter(|((_, p), _)| *p == partition)
-                        .map(|(_, input)| *input)
-                        .collect();
-                    for input in inputs {
-                        self.hand_out(input);
-                        self.ready.push_back(Next::CaughtUp(input));
-                    }
-                }
-                Some(Err(error)) if is_passing(&error) => {}
-                Some(Err(error)) => {
-                    return Err(SourceError {
-                        source_name: format!("kafka {}", self.brokers),
-                        reason: error.to_string(),
-                    });
-                }
+                Some(Err(KafkaError::PartitionEOF(partition))) => self.caught_up(partition),
+                Some(Err(error)) if is_passing(&error) => self.say(error.to_string()),
+                Some(Err(error)) => return Err(self.fail(&error)),
             }
             wait = Duration::ZERO;
         }
@@ -144,20 +221,137 @@ impl Kafka {
         Ok(())
     }
 
+    /// The end of a partition of this number was reached. librdkafka does not say of which topic;
+    /// where there are several, the broker is asked.
+    fn caught_up(&mut self, number: i32) {
+        let same: Vec<Input> =
+            self.inputs.iter().filter(|((_, p), _)| *p == number).map(|(_, i)| *i).collect();
+        for input in &same {
+            let is_at_end = same.len() == 1 || {
+                let ends = self.partitions.get(*input as usize).and_then(|(topic, partition)| {
+                    self.consumer.fetch_watermarks(topic, *partition, WATERMARKS).ok()
+                });
+                let to = self.handed_out.get(input).copied();
+                ends.is_some_and(|(low, high)| high <= to.unwrap_or(low))
+            };
+            if is_at_end {
+                self.hand_out(*input);
+                self.ready.push_back(Next::CaughtUp(*input));
+            }
+        }
+    }
+
     fn hand_out(&mut self, input: Input) {
-        if let Some(batch) = self.gathering.remove(&input) {
+        if let Some(mut batch) = self.gathering.remove(&input) {
+            let to = self.handed_out.get(&input);
+            batch.position = to.map(|to| to.to_string().into_boxed_str());
             self.ready.push_back(Next::Batch(batch));
         }
+    }
+
+    fn commit(&mut self, inputs: &[Input], mode: CommitMode) {
+        let mut list = TopicPartitionList::new();
+        for input in inputs {
+            if let (Some((topic, partition)), Some(to)) =
+                (self.partitions.get(*input as usize), self.durable.get(input))
+                && let Err(error) =
+                    list.add_partition_offset(topic, *partition, Offset::Offset(*to))
+            {
+                self.say(error.to_string());
+            }
+        }
+        if list.count() > 0
+            && let Err(error) = self.consumer.commit(&list, mode)
+        {
+            // The ledger has the positions; the next commit brings the broker up to date.
+            self.say(format!("offsets could not be committed: {error}"));
+        }
+    }
+
+    fn list(&self, inputs: &[Input]) -> TopicPartitionList {
+        let mut list = TopicPartitionList::new();
+        for (topic, partition) in inputs.iter().filter_map(|i| self.partitions.get(*i as usize)) {
+            list.add_partition(topic, *partition);
+        }
+        list
+    }
+
+    /// Pauses what is not to be read now, and resumes the rest.
+    fn steer(&mut self, is_held: bool, ahead: BTreeSet<Input>) {
+        let ours: Vec<Input> = self.handed_out.keys().copied().collect();
+        let is_paused = |held: bool, ahead: &BTreeSet<Input>, i: &Input| held || ahead.contains(i);
+        let (mut pause, mut resume) = (Vec::new(), Vec::new());
+        for input in ours {
+            let before = is_paused(self.is_held, &self.ahead, &input);
+            match (before, is_paused(is_held, &ahead, &input)) {
+                (false, true) => pause.push(input),
+                (true, false) => resume.push(input),
+                _ => {}
+            }
+        }
+        (self.is_held, self.ahead) = (is_held, ahead);
+        let paused = self.consumer.pause(&self.list(&pause));
+        let resumed = self.consumer.resume(&self.list(&resume));
+        if let Err(error) = paused.and(resumed) {
+            self.say(format!("partitions could not be paused or resumed: {error}"));
+        }
+    }
+
+    fn fail(&self, error: &KafkaError) -> SourceError {
+        let why = self.consumer.context().last_error().unwrap_or_default();
+        let reason = if why.is_empty() { error.to_string() } else { format!("{error} ({why})") };
+        SourceError { source_name: format!("kafka {}", self.brokers), reason }
+    }
+
+    /// Tells of trouble that librdkafka goes on to mend, once until it changes.
+    fn say(&mut self, what: String) {
+        if self.said != what {
+            eprintln!("floodmark: kafka {}: {what}", self.brokers);
+            self.said = what;
+        }
+    }
+
+    fn input(&mut self, partition: Partition) -> Input {
+        input(&mut self.inputs, &mut self.names, &mut self.partitions, partition)
     }
 }
 
 impl Source for Kafka {
     fn next(&mut self, wait: Duration) -> Result<Next, SourceError> {
+        if self.is_held {
+            self.steer(false, self.ahead.clone());
+        }
         if self.ready.is_empty() {
             self.gather(wait)?;
         }
-        self.name_gained();
+        self.regroup()?;
         Ok(self.ready.pop_front().unwrap_or(Next::Nothing))
+    }
+
+    fn hear(&mut self, word: Word) -> Result<(), SourceError> {
+        match word {
+            Word::Durable(positions) => {
+                let mut moved = Vec::new();
+                for (input, to) in positions {
+                    // Only what is ours now is ours to commit.
+                    if let (Ok(to), true) = (to.parse(), self.handed_out.contains_key(&input))
+                        && self.durable.insert(input, to) != Some(to)
+                    {
+                        moved.push(input);
+                    }
+                }
+                self.commit(&moved, CommitMode::Async);
+            }
+            Word::Ahead(ahead) => self.steer(self.is_held, ahead),
+            Word::Hold => {
+                if !self.is_held {
+                    self.steer(true, self.ahead.clone());
+                }
+                // Keeps the membership: what comes out of paused partitions is only news.
+                self.gather(Duration::ZERO)?;
+            }
+        }
+        Ok(())
     }
 
     fn name_of(&self, input: Input) -> String {
@@ -165,17 +359,30 @@ impl Source for Kafka {
     }
 }
 
+impl Drop for Kafka {
+    /// The last offsets, before the group is left.
+    fn drop(&mut self) {
+        let inputs: Vec<Input> = self.durable.keys().copied().collect();
+        self.commit(&inputs, CommitMode::Sync);
+        self.consumer.context().close();
+    }
+}
+
 /// The number of a partition; a new one if it has none.
 fn input(
-    inputs: &mut HashMap<(String, i32), Input>,
+    inputs: &mut HashMap<Partition, Input>,
     names: &mut Vec<String>,
-    topic: &str,
-    partition: i32,
+    partitions: &mut Vec<Partition>,
+    partition: Partition,
 ) -> Input {
-    *inputs.entry((topic.to_owned(), partition)).or_insert_with(|| {
-        names.push(format!("{topic}[{partition}]"));
-        Input::try_from(names.len() - 1).unwrap_or(Input::MAX)
-    })
+    if let Some(input) = inputs.get(&partition) {
+        return *input;
+    }
+    let input = Input::try_from(names.len()).unwrap_or(Input::MAX);
+    names.push(group::name(&partition.0, partition.1));
+    partitions.push(partition.clone());
+    inputs.insert(partition, input);
+    input
 }
 
 /// Trouble that librdkafka mends by itself; it goes on trying.
@@ -189,24 +396,5 @@ fn is_passing(error: &KafkaError) -> bool {
                 | RDKafkaErrorCode::SaslAuthenticationFailed
         ),
         _ => false,
-    }
-}
-
-/// Notes the partitions that the group gives us.
-#[derive(Default)]
-struct Context {
-    gained: Mutex<Vec<(String, i32)>>,
-}
-
-impl ClientContext for Context {}
-
-impl ConsumerContext for Context {
-    fn post_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        if let Rebalance::Assign(partitions) = rebalance {
-            let mut gained = self.gained.lock().unwrap_or_else(PoisonError::into_inner);
-            gained.extend(
-                partitions.elements().iter().map(|e| (e.topic().to_owned(), e.partition())),
-            );
-        }
     }
 }

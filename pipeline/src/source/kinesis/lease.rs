@@ -349,6 +349,7 @@ impl Leases {
     }
 
     /// Whether a lease is ours.
+    #[cfg(test)]
     pub(super) fn holds(&self, key: &str) -> bool {
         self.held.contains_key(key)
     }

@@ -48,7 +48,7 @@ impl Kinesis {
     /// read, [`Source::next`] tells.
     pub fn start(
         settings: Settings,
-        positions: &BTreeMap<String, String>,
+        positions: &BTreeMap<String, Box<str>>,
         tell: Tell,
     ) -> Result<Kinesis, SourceError> {
         let fail = |reason: String| SourceError {
@@ -124,7 +124,7 @@ fn unique(worker: Option<&str>) -> String {
 /// The positions of this stream's shards. Those of other inputs are not looked at.
 fn known(
     settings: &Settings,
-    positions: &BTreeMap<String, String>,
+    positions: &BTreeMap<String, Box<str>>,
 ) -> Result<BTreeMap<String, Position>, String> {
     let mut known = BTreeMap::new();
     let prefix = format!("{}/", settings.stream_name());

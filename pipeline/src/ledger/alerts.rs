@@ -1,0 +1,168 @@
+//! What was said: written before it is sent, read by sinks, people, and a process that goes on.
+
+use floodmark_detectors::alert::{Alert, AlertId, Evidence, Life};
+use floodmark_detectors::time::EventTime;
+use rusqlite::{Row, params};
+
+use super::{Ledger, LedgerError};
+use crate::encode::redact;
+
+/// How far behind the watermark a burst may have ended and still be spoken of again, seconds: the
+/// longest window of a rule is a day, and a restart replays at most what a checkpoint left behind.
+const SAID_BEFORE_SECS: i64 = 2 * 86_400;
+
+/// An alert as it stands in the ledger.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Its place in the order of what was said.
+    pub sequence: i64,
+    /// When it was said, milliseconds of wall-clock time.
+    pub said_ms: i64,
+    /// What was said; its evidence is redacted.
+    pub alert: Alert,
+}
+
+/// Which alerts are asked for. Without limits, the newest first.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// The beginning of an id.
+    pub id: Option<String>,
+    /// A rule's code.
+    pub code: Option<String>,
+    /// A text in the key.
+    pub key: Option<String>,
+    /// Ended at or after this event time.
+    pub since: Option<EventTime>,
+    /// At most so many bursts.
+    pub bursts_max: u32,
+}
+
+impl Ledger {
+    /// Writes what is to be said, and returns once it is on the disk. What stands there already
+    /// (the same burst, the same revision) stays as it is.
+    pub fn say(&self, alerts: &[Alert], said_ms: i64) -> Result<(), LedgerError> {
+        self.with(|connection| {
+            let transaction = connection.transaction()?;
+            {
+                let mut insert = transaction.prepare_cached(
+                    "INSERT OR IGNORE INTO alerts
+                     (id, revision, life, code, rule, title, level, key, first, last, count,
+                      said_ms, body)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                )?;
+                for alert in alerts {
+                    let alert = without_secrets(alert);
+                    let body = rmp_serde::to_vec_named(&alert)
+                        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+                    insert.execute(params![
+                        alert.id.to_string(),
+                        alert.revision,
+                        life(alert.life),
+                        alert.rule.code,
+                        alert.rule.id,
+                        alert.rule.title,
+                        alert.level.word(),
+                        redact::text(&alert.key.join(" / ")),
+                        alert.first.0,
+                        alert.last.0,
+                        i64::try_from(alert.count).unwrap_or(i64::MAX),
+                        said_ms,
+                        body,
+                    ])?;
+                }
+            }
+            transaction.commit()
+        })
+    }
+
+    /// What comes after a place in the order, at most so many, each burst at most once: a later
+    /// revision never travels beside an earlier one.
+    pub fn after(&self, sequence: i64, alerts_max: usize) -> Result<Vec<Entry>, LedgerError> {
+        let limit = i64::try_from(alerts_max).unwrap_or(i64::MAX);
+        let mut entries = self.entries(
+            "SELECT sequence, said_ms, body FROM alerts WHERE sequence > ?1 ORDER BY sequence LIMIT ?2",
+            params![sequence, limit],
+        )?;
+        let mut seen: Vec<AlertId> = Vec::with_capacity(entries.len());
+        let again = entries.iter().position(|entry| {
+            let is_again = seen.contains(&entry.alert.id);
+            seen.push(entry.alert.id);
+            is_again
+        });
+        entries.truncate(again.unwrap_or(usize::MAX));
+        Ok(entries)
+    }
+
+    /// The last that was said of each burst that ended so late that it may be spoken of again.
+    pub(super) fn said_since(&self, watermark: EventTime) -> Result<Vec<Alert>, LedgerError> {
+        let entries = self.entries(
+            "SELECT max(sequence), said_ms, body FROM alerts WHERE last >= ?1 GROUP BY id
+             ORDER BY sequence",
+            params![watermark.plus(-SAID_BEFORE_SECS).0],
+        )?;
+        Ok(entries.into_iter().map(|entry| entry.alert).collect())
+    }
+
+    /// The last that was said of each burst that `filter` lets through, the newest first.
+    pub fn bursts(&self, filter: &Filter) -> Result<Vec<Entry>, LedgerError> {
+        self.entries(
+            "SELECT max(sequence), said_ms, body FROM alerts
+             WHERE (?1 IS NULL OR id LIKE ?1 || '%') AND (?2 IS NULL OR code = ?2)
+               AND (?3 IS NULL OR instr(key, ?3) > 0) AND (?4 IS NULL OR last >= ?4)
+             GROUP BY id ORDER BY max(sequence) DESC LIMIT ?5",
+            params![
+                filter.id.as_ref().map(|id| id.to_lowercase()),
+                filter.code,
+                filter.key,
+                filter.since.map(|time| time.0),
+                if filter.bursts_max == 0 { -1 } else { i64::from(filter.bursts_max) },
+            ],
+        )
+    }
+
+    /// All that was said of one burst, in order.
+    pub fn revisions(&self, id: AlertId) -> Result<Vec<Entry>, LedgerError> {
+        let sql = "SELECT sequence, said_ms, body FROM alerts WHERE id = ?1 ORDER BY revision";
+        self.entries(sql, params![id.to_string()])
+    }
+
+    fn entries(&self, sql: &str, params: impl rusqlite::Params) -> Result<Vec<Entry>, LedgerError> {
+        self.with(|connection| {
+            let mut select = connection.prepare_cached(sql)?;
+            select.query_map(params, entry)?.collect()
+        })
+    }
+}
+
+fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
+    let body: Vec<u8> = row.get(2)?;
+    let alert = rmp_serde::from_slice(&body).map_err(|error| {
+        let kind = rusqlite::types::Type::Blob;
+        rusqlite::Error::FromSqlConversionFailure(2, kind, error.into())
+    })?;
+    Ok(Entry { sequence: row.get(0)?, said_ms: row.get(1)?, alert })
+}
+
+/// The alert as it may lie on a disk.
+fn without_secrets(alert: &Alert) -> Alert {
+    let clean = |evidence: &Evidence| Evidence {
+        time: evidence.time,
+        record: redact::record(&evidence.record).data.to_string().into_bytes().into(),
+    };
+    Alert {
+        evidence: alert.evidence.iter().map(clean).collect(),
+        crossing: alert.crossing.as_ref().map(clean),
+        ..alert.clone()
+    }
+}
+
+/// The life in one word.
+fn life(life: Life) -> &'static str {
+    match life {
+        Life::Open => "open",
+        Life::Update => "update",
+        Life::Closed => "closed",
+        Life::Merged(_) => "merged",
+        Life::Superseded => "superseded",
+    }
+}

@@ -1,0 +1,108 @@
+//! How far each sink is, and what may be forgotten.
+
+use rusqlite::params;
+
+use super::{Ledger, LedgerError};
+
+/// A sink's place in the order of what was said.
+#[derive(Debug, Clone)]
+pub struct Cursor {
+    ledger: Ledger,
+    sink: String,
+    /// The last alert that the sink has, or would not take.
+    pub sequence: i64,
+}
+
+impl Ledger {
+    /// The cursor of a sink. A sink that is new begins with what is said from now on.
+    pub fn cursor(&self, sink: &str) -> Result<Cursor, LedgerError> {
+        let sequence = self.with(|connection| {
+            connection.execute(
+                "INSERT OR IGNORE INTO sinks (name, sequence)
+                 SELECT ?1, coalesce((SELECT max(sequence) FROM alerts), 0)",
+                [sink],
+            )?;
+            let sql = "SELECT sequence FROM sinks WHERE name = ?1";
+            connection.query_row(sql, [sink], |row| row.get(0))
+        })?;
+        Ok(Cursor { ledger: self.clone(), sink: sink.to_owned(), sequence })
+    }
+
+    /// How many alerts the sink does not have yet.
+    pub fn undelivered(&self, sink: &str) -> Result<u64, LedgerError> {
+        let count: i64 = self.with(|connection| {
+            connection.query_row(
+                "SELECT count(*) FROM alerts
+                 WHERE sequence > coalesce((SELECT sequence FROM sinks WHERE name = ?1), 0)",
+                [sink],
+                |row| row.get(0),
+            )
+        })?;
+        Ok(count.cast_unsigned())
+    }
+
+    /// Forgets the oldest alerts that every one of these sinks has, while there are more than so
+    /// many and they ended more than the given seconds before the watermark; how many went. Cursors
+    /// of sinks that are gone are forgotten with them.
+    pub fn prune(
+        &self,
+        sinks: &[&str],
+        alerts_max: u64,
+        before_secs: i64,
+    ) -> Result<u64, LedgerError> {
+        let names = serde_json::to_string(sinks).unwrap_or_else(|_| "[]".into());
+        let alerts_max = i64::try_from(alerts_max).unwrap_or(i64::MAX);
+        let count = self.with(|connection| {
+            let transaction = connection.transaction()?;
+            transaction.execute(
+                "DELETE FROM sinks WHERE name NOT IN (SELECT value FROM json_each(?1))",
+                [&names],
+            )?;
+            let count = transaction.execute(
+                "DELETE FROM alerts WHERE sequence <= (SELECT max(sequence) FROM alerts) - ?1
+                 AND sequence <= coalesce((SELECT min(sequence) FROM sinks), 0)
+                 AND last < (SELECT value FROM meta WHERE name = 'watermark') - ?2",
+                params![alerts_max, before_secs],
+            )?;
+            transaction.execute(
+                "DELETE FROM refused WHERE sequence < (SELECT min(sequence) FROM alerts)",
+                [],
+            )?;
+            transaction.commit()?;
+            Ok(count)
+        })?;
+        Ok(count as u64)
+    }
+}
+
+impl Cursor {
+    /// The sink has everything up to this place, but for what it refused and why.
+    ///
+    /// Not waited for: what a crash of the machine takes back is sent again.
+    pub fn advance(&mut self, sequence: i64, refused: &[(i64, String)]) -> Result<(), LedgerError> {
+        self.ledger.with(|connection| {
+            connection.pragma_update(None, "synchronous", "NORMAL")?;
+            let transaction = connection.transaction()?;
+            transaction.execute(
+                "UPDATE sinks SET sequence = ?2 WHERE name = ?1",
+                params![self.sink, sequence],
+            )?;
+            for (sequence, reason) in refused {
+                transaction.execute(
+                    "INSERT OR REPLACE INTO refused VALUES (?1, ?2, ?3)",
+                    params![self.sink, sequence, reason],
+                )?;
+            }
+            let done = transaction.commit();
+            connection.pragma_update(None, "synchronous", "FULL")?;
+            done
+        })?;
+        self.sequence = sequence;
+        Ok(())
+    }
+
+    /// What comes next for the sink.
+    pub fn next(&self, alerts_max: usize) -> Result<Vec<super::Entry>, LedgerError> {
+        self.ledger.after(self.sequence, alerts_max)
+    }
+}

@@ -1,0 +1,86 @@
+//! Tables and their versions.
+
+use std::hash::BuildHasher;
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use super::{BUSY_MS, Ledger, LedgerError, fault};
+
+/// What leads from each version to the next; the first from nothing.
+const STEPS: &[&str] = &["
+    CREATE TABLE meta (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
+    -- How far each input is done, in its source's words; `settled` is event time, Unix seconds.
+    CREATE TABLE inputs (
+        name TEXT PRIMARY KEY, position TEXT NOT NULL, settled INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    -- Windows as MessagePack. An empty one stands for one that is gone, until the next checkpoint.
+    CREATE TABLE windows (
+        key BLOB PRIMARY KEY, is_empty INTEGER NOT NULL, body BLOB NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX windows_empty ON windows (is_empty) WHERE is_empty;
+    -- What was said, in the order in which it was; times are event time, `said_ms` the clock.
+    CREATE TABLE alerts (
+        sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL, revision INTEGER NOT NULL, life TEXT NOT NULL,
+        code TEXT, rule TEXT NOT NULL, title TEXT NOT NULL, level TEXT NOT NULL,
+        key TEXT NOT NULL,
+        first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL,
+        said_ms INTEGER NOT NULL, body BLOB NOT NULL,
+        UNIQUE (id, revision)
+    );
+    CREATE INDEX alerts_last ON alerts (last);
+    -- How far each sink is, and what it would not take.
+    CREATE TABLE sinks (name TEXT PRIMARY KEY, sequence INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE refused (
+        sink TEXT NOT NULL, sequence INTEGER NOT NULL, reason TEXT NOT NULL,
+        PRIMARY KEY (sink, sequence)
+    ) WITHOUT ROWID;
+    "];
+
+impl Ledger {
+    /// Looks whether the file is whole.
+    pub(super) fn examine(&self) -> Result<(), LedgerError> {
+        let verdict: String = self.with(|connection| {
+            connection.busy_timeout(Duration::from_millis(BUSY_MS))?;
+            connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+        })?;
+        if verdict == "ok" {
+            return Ok(());
+        }
+        Err(LedgerError::Damaged { path: self.path.clone(), why: verdict })
+    }
+
+    /// The version, if it is one that is known.
+    pub(super) fn known_version(&self) -> Result<usize, LedgerError> {
+        let found: i64 = self
+            .with(|connection| connection.query_row("PRAGMA user_version", [], |row| row.get(0)))?;
+        usize::try_from(found).ok().filter(|version| *version <= STEPS.len()).ok_or_else(|| {
+            let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
+            LedgerError::Newer { path: self.path.clone(), found, known }
+        })
+    }
+
+    /// Brings the tables up to date, each step whole or not at all.
+    pub(super) fn upgrade(&mut self) -> Result<(), LedgerError> {
+        let version = self.known_version()?;
+        let mut connection = self.lock();
+        upgrade(&mut connection, version).map_err(|error| fault(&self.path, &error))
+    }
+}
+
+fn upgrade(connection: &mut Connection, version: usize) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    for (step, sql) in STEPS.iter().enumerate().skip(version) {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(sql)?;
+        if step == 0 {
+            let seed = std::hash::RandomState::new().hash_one(0_u8).cast_signed();
+            transaction.execute("INSERT INTO meta VALUES ('seed', ?1)", [seed])?;
+        }
+        transaction.pragma_update(None, "user_version", step + 1)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}

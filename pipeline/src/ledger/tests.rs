@@ -1,0 +1,164 @@
+#![allow(clippy::unwrap_used, clippy::string_slice)]
+
+use std::sync::Arc;
+
+use floodmark_detectors::alert::{Alert, AlertId, Life};
+use floodmark_detectors::engine::State;
+use floodmark_detectors::time::EventTime;
+
+use super::*;
+use crate::encode::ocsf::tests::burst;
+use crate::flow::Kept;
+
+fn alert(id: u128, revision: u32, life: Life) -> Alert {
+    Alert { id: AlertId(id), revision, life, ..burst() }
+}
+
+fn state(watermark: i64) -> State {
+    let time = EventTime(watermark);
+    State { watermark: time, forgotten: time, opened: 7, windows: Vec::new() }
+}
+
+#[test]
+fn what_was_said_and_saved_is_there_after_it_was_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("new/floodmark.ledger");
+    let seed;
+    {
+        let ledger = Ledger::open(&path, false).unwrap();
+        seed = ledger.seed().unwrap();
+        ledger.say(&[alert(1, 1, Life::Open), alert(2, 1, Life::Open)], 5).unwrap();
+        ledger.say(&[alert(1, 2, Life::Closed), alert(1, 2, Life::Update)], 6).unwrap();
+        let last = burst().last.0;
+        let kept = Kept { name: Arc::from("k t[0]"), position: "12".into(), settled: EventTime(3) };
+        ledger.save(&[kept], &state(last)).unwrap();
+    }
+    let ledger = Ledger::open(&path, false).unwrap();
+    assert_eq!(ledger.seed().unwrap(), seed);
+    let resumed = ledger.resume().unwrap();
+    assert_eq!(resumed.inputs["k t[0]"], ("12".into(), EventTime(3)));
+    assert_eq!(resumed.state.opened, 7);
+    let said: Vec<_> = resumed.said.iter().map(|a| (a.id.0, a.revision, a.life)).collect();
+    assert_eq!(said, [(2, 1, Life::Open), (1, 2, Life::Closed)], "a revision is said once");
+    let lives: Vec<_> =
+        ledger.revisions(AlertId(1)).unwrap().iter().map(|e| (e.said_ms, e.alert.life)).collect();
+    assert_eq!(lives, [(5, Life::Open), (6, Life::Closed)]);
+}
+
+#[test]
+fn one_process_writes_and_anybody_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("floodmark.ledger");
+    let ledger = Ledger::open(&path, false).unwrap();
+    ledger.say(&[alert(1, 1, Life::Open)], 5).unwrap();
+    assert!(matches!(Ledger::open(&path, false), Err(LedgerError::Taken(_))));
+    let reader = Ledger::read(&path).unwrap();
+    assert_eq!(reader.bursts(&Filter::default()).unwrap().len(), 1);
+    drop(ledger);
+    Ledger::open(&path, false).unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn only_the_owner_may_read_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("floodmark.ledger");
+    let _ledger = Ledger::open(&path, false).unwrap();
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn a_damaged_or_newer_file_is_refused_and_stays_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("floodmark.ledger");
+    std::fs::write(&path, "this is no database, and long enough to be looked at".repeat(99))
+        .unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let error = Ledger::open(&path, false).unwrap_err();
+    assert!(matches!(error, LedgerError::Damaged { .. }), "{error}");
+    assert!(error.to_string().contains("mv "), "{error}");
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+
+    let newer = folder.path().join("newer.ledger");
+    drop(Ledger::open(&newer, false).unwrap());
+    let connection = rusqlite::Connection::open(&newer).unwrap();
+    connection.pragma_update(None, "user_version", 99).unwrap();
+    drop(connection);
+    let error = Ledger::open(&newer, false).unwrap_err();
+    assert!(matches!(error, LedgerError::Newer { found: 99, .. }), "{error}");
+}
+
+#[test]
+fn a_torn_page_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("floodmark.ledger");
+    {
+        let ledger = Ledger::open(&path, false).unwrap();
+        for id in 0..200 {
+            ledger.say(&[alert(id, 1, Life::Open)], 5).unwrap();
+        }
+    }
+    let mut bytes = std::fs::read(&path).unwrap();
+    let half = bytes.len() / 2;
+    bytes[half..half + 4096].fill(0xAB);
+    std::fs::write(&path, &bytes).unwrap();
+    let error = Ledger::open(&path, false).unwrap_err();
+    assert!(matches!(error, LedgerError::Damaged { .. }), "{error}");
+    assert_eq!(std::fs::read(&path).unwrap(), bytes);
+}
+
+#[test]
+fn two_revisions_of_a_burst_never_travel_together() {
+    let ledger = Ledger::in_memory().unwrap();
+    let mut cursor = ledger.cursor("s").unwrap();
+    let said = [
+        alert(1, 1, Life::Open),
+        alert(2, 1, Life::Open),
+        alert(1, 2, Life::Closed),
+        alert(2, 2, Life::Closed),
+    ];
+    ledger.say(&said, 5).unwrap();
+    let mut travelled = Vec::new();
+    loop {
+        let entries = cursor.next(64).unwrap();
+        let Some(last) = entries.last() else { break };
+        travelled
+            .push(entries.iter().map(|e| (e.alert.id.0, e.alert.revision)).collect::<Vec<_>>());
+        cursor.advance(last.sequence, &[]).unwrap();
+    }
+    assert_eq!(travelled, [vec![(1, 1), (2, 1)], vec![(1, 2), (2, 2)]]);
+}
+
+#[test]
+fn what_a_sink_lacks_and_what_may_come_again_is_not_forgotten() {
+    let ledger = Ledger::in_memory().unwrap();
+    let mut quick = ledger.cursor("quick").unwrap();
+    let slow = ledger.cursor("slow").unwrap();
+    for id in 0..10 {
+        ledger.say(&[alert(id, 1, Life::Open)], 5).unwrap();
+    }
+    ledger.save(&[], &state(burst().last.0 + 1_000)).unwrap();
+    quick.advance(10, &[(4, "too long".into())]).unwrap();
+    assert_eq!(ledger.prune(&["quick", "slow"], 3, 0).unwrap(), 0, "slow has none of them");
+    assert_eq!(ledger.prune(&["quick"], 3, 2_000).unwrap(), 0, "they may come again");
+    assert_eq!(ledger.prune(&["quick"], 3, 0).unwrap(), 7);
+    assert_eq!(ledger.undelivered("quick").unwrap(), 0);
+    drop(slow);
+}
+
+#[test]
+fn secrets_do_not_reach_the_disk() {
+    let ledger = Ledger::in_memory().unwrap();
+    let mut secret = alert(1, 1, Life::Open);
+    let record = br#"{"responseElements":{"authorizedUrl":"https://x/?token=hidden","a":1}}"#;
+    let evidence =
+        floodmark_detectors::alert::Evidence { time: EventTime(1), record: record.to_vec().into() };
+    secret.evidence = vec![evidence.clone()];
+    secret.crossing = Some(evidence);
+    ledger.say(&[secret], 5).unwrap();
+    let body: Vec<u8> = ledger
+        .with(|connection| connection.query_row("SELECT body FROM alerts", [], |row| row.get(0)))
+        .unwrap();
+    assert!(!String::from_utf8_lossy(&body).contains("hidden"));
+}
