@@ -13,6 +13,8 @@ mod suite {
     mod deploy;
     mod generate;
     mod help;
+    #[cfg(feature = "kinesis")]
+    mod kinesis;
     mod program;
     mod query;
     mod replay;

@@ -260,6 +260,13 @@ fn notes(settings: &Settings) -> Vec<String> {
                     }
                 }
             }
+            SourceKind::Kinesis(kinesis) => {
+                if let Some(path) = &kinesis.access.trusted
+                    && !path.exists()
+                {
+                    notes.push(format!("source {}: {} is not there", source.name, path.display()));
+                }
+            }
             SourceKind::Stdin => {}
         }
     }

@@ -23,9 +23,11 @@ use crate::flow::{self, Report};
 use crate::ledger::{Ledger, LedgerError, Resumed};
 use crate::open::Reject;
 use crate::sink::{self, Courier};
+use crate::source::batch::Source;
 use crate::source::combined::{Combined, Part};
 use crate::source::history::{Aside, History, Tell};
 use crate::source::kafka::{self, Kafka};
+use crate::source::kinesis;
 use crate::source::tail::Tail;
 
 /// How often the daemon says how it is.
@@ -155,7 +157,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
 fn ledger(settings: &Settings, config: &Path, standby: bool) -> Result<Ledger, LedgerError> {
     let goes_on = |kind: &SourceKind| match kind {
         SourceKind::File { .. } | SourceKind::Stdin => false,
-        SourceKind::Kafka(_) => true,
+        SourceKind::Kafka(_) | SourceKind::Kinesis(_) => true,
     };
     let path = match &settings.ledger.path {
         Some(path) => path.clone(),
@@ -228,6 +230,11 @@ fn parts(
             Box::new(move |aside| drop(asides.send(aside)))
         };
         let name = it.name.clone();
+        let own = |(input, to): (&String, &Box<str>)| {
+            let inside = input.strip_prefix(&name)?.strip_prefix(' ')?;
+            Some((inside.to_owned(), to.clone()))
+        };
+        let own: BTreeMap<String, Box<str>> = positions.iter().filter_map(own).collect();
         parts.push(match &it.kind {
             SourceKind::File { paths } => {
                 let lateness_secs = settings.engine.lateness_secs;
@@ -239,25 +246,41 @@ fn parts(
                 Part { name, source: Box::new(source), has_end: true }
             }
             SourceKind::Kafka(kafka) => {
-                let own = |(input, to): (&String, &Box<str>)| {
-                    let inside = input.strip_prefix(&name)?.strip_prefix(' ')?;
-                    Some((inside.to_owned(), to.clone()))
-                };
                 let settings = kafka::Settings {
                     brokers: kafka.brokers.join(","),
                     topics: kafka.topics.clone(),
                     group: kafka.group.clone(),
                     is_from_start: kafka.start == Start::Earliest,
-                    positions: positions.iter().filter_map(own).collect(),
+                    positions: own,
                     properties: properties(kafka)
                         .with_context(|| format!("source {name}: a secret cannot be had"))?,
                 };
                 let source = Kafka::subscribe(&settings)?;
                 Part { name, source: Box::new(source), has_end: false }
             }
+            SourceKind::Kinesis(kinesis) => {
+                Part { name, source: open_kinesis(kinesis, &own)?, has_end: false }
+            }
         });
     }
     Ok(parts)
+}
+
+#[cfg(feature = "kinesis")]
+fn open_kinesis(
+    settings: &kinesis::Settings,
+    positions: &BTreeMap<String, Box<str>>,
+) -> anyhow::Result<Box<dyn Source>> {
+    let tell = Box::new(|what: &str| eprintln!("floodmark: {what}"));
+    Ok(Box::new(kinesis::Kinesis::start(settings.clone(), positions, tell)?))
+}
+
+#[cfg(not(feature = "kinesis"))]
+fn open_kinesis(
+    settings: &kinesis::Settings,
+    _: &BTreeMap<String, Box<str>>,
+) -> anyhow::Result<Box<dyn Source>> {
+    anyhow::bail!("kinesis {}: this build is without the feature kinesis", settings.stream_name())
 }
 
 fn properties(kafka: &config::Kafka) -> anyhow::Result<BTreeMap<String, String>> {

@@ -11,6 +11,7 @@
 mod environment;
 mod fault;
 mod kafka;
+mod kinesis;
 mod ledger;
 mod reader;
 mod rules;

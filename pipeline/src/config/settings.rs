@@ -11,6 +11,7 @@ use toml::de::DeTable;
 use super::environment::{self, Lists};
 use super::fault::Faults;
 use super::kafka::{self, Kafka};
+use super::kinesis;
 use super::ledger::{self, Ledger};
 use super::reader::{Report, Section};
 use super::rules::{self, Rules};
@@ -55,6 +56,8 @@ pub enum SourceKind {
     Stdin,
     /// Topics of Kafka.
     Kafka(Kafka),
+    /// A stream of Kinesis.
+    Kinesis(crate::source::kinesis::Settings),
 }
 
 /// `[[sink]]`
@@ -193,7 +196,7 @@ fn source(
     names: &mut BTreeSet<String>,
     report: &mut Report<'_>,
 ) -> Option<Source> {
-    let kinds = [("file", "file"), ("stdin", "stdin"), ("kafka", "kafka")];
+    let kinds = [("file", "file"), ("stdin", "stdin"), ("kafka", "kafka"), ("kinesis", "kinesis")];
     let kind = kind(&mut section, &kinds, report)?;
     let name = name(&mut section, kind, names, report);
     let read = match kind {
@@ -207,7 +210,8 @@ fn source(
             })
         }
         "stdin" => Some(SourceKind::Stdin),
-        _ => kafka::read(&mut section, report).map(SourceKind::Kafka),
+        "kafka" => kafka::read(&mut section, report).map(SourceKind::Kafka),
+        _ => kinesis::read(&mut section, report).map(SourceKind::Kinesis),
     };
     section.end(report);
     Some(Source { name, kind: read? })

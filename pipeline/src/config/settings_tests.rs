@@ -32,7 +32,7 @@ fn the_example_is_valid_and_shows_the_defaults() {
         .join("\n");
     let settings = Settings::parse(&settings_commented).unwrap();
     let names: Vec<&str> = settings.sources.iter().map(|s| s.name.as_str()).collect();
-    assert_eq!(names, ["organisation", "file", "stdin"]);
+    assert_eq!(names, ["organisation", "kinesis", "file", "stdin"]);
     assert_eq!(settings.sinks.len(), 2);
     assert_eq!(settings.engine.workers, NonZeroUsize::new(4));
 }
@@ -97,8 +97,8 @@ line 8: source[0].properties.sasl.password: is a secret and must not stand here 
 line 9: source[0].properties.group.id: is not yours to set (use group)
 line 10: source[0].properties.fetch.min.bytes: must be a text, a whole number, true or false, got 1.5 (names with dots want quotes: "fetch.min.bytes" = 1)
 line 11: source[0].properties.ssl.key.password.enw: is no known key (did you mean env?)
-line 13: source[1].type: must be one of file, stdin, kafka, got "files" (did you mean file?)
-line 14: source[2].type: is missing (one of file, stdin, kafka)
+line 13: source[1].type: must be one of file, stdin, kafka, kinesis, got "files" (did you mean file?)
+line 14: source[2].type: is missing (one of file, stdin, kafka, kinesis)
 line 16: source[3].paths: is missing (write paths = ["/var/log/cloudtrail"])
 line 21: source[4].name: names another one already, got "same" (choose another)
 line 22: source[4].path: is no known key (known here: name, type)

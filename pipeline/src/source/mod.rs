@@ -6,4 +6,5 @@ pub mod combined;
 pub mod files;
 pub mod history;
 pub mod kafka;
+pub mod kinesis;
 pub mod tail;
