@@ -230,11 +230,11 @@ fn parts(
             Box::new(move |aside| drop(asides.send(aside)))
         };
         let name = it.name.clone();
-        let own = |(input, to): (&String, &Box<str>)| {
-            let inside = input.strip_prefix(&name)?.strip_prefix(' ')?;
-            Some((inside.to_owned(), to.clone()))
-        };
-        let own: BTreeMap<String, Box<str>> = positions.iter().filter_map(own).collect();
+        let mut own = BTreeMap::new();
+        for (input, to) in positions {
+            let inside = input.strip_prefix(&name).and_then(|rest| rest.strip_prefix(' '));
+            own.extend(inside.map(|inside| (inside.to_owned(), to.clone())));
+        }
         parts.push(match &it.kind {
             SourceKind::File { paths } => {
                 let lateness_secs = settings.engine.lateness_secs;

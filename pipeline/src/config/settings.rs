@@ -57,7 +57,7 @@ pub enum SourceKind {
     /// Topics of Kafka.
     Kafka(Kafka),
     /// A stream of Kinesis.
-    Kinesis(crate::source::kinesis::Settings),
+    Kinesis(Box<crate::source::kinesis::Settings>),
 }
 
 /// `[[sink]]`
@@ -211,7 +211,7 @@ fn source(
         }
         "stdin" => Some(SourceKind::Stdin),
         "kafka" => kafka::read(&mut section, report).map(SourceKind::Kafka),
-        _ => kinesis::read(&mut section, report).map(SourceKind::Kinesis),
+        _ => kinesis::read(&mut section, report).map(|it| SourceKind::Kinesis(Box::new(it))),
     };
     section.end(report);
     Some(Source { name, kind: read? })
