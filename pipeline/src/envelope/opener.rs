@@ -220,7 +220,12 @@ impl Opening<'_> {
         } else if let Some(decoded) = base64(bytes) {
             self.derived(Kind::Base64, bytes.len(), &decoded, &mut above);
         } else {
+            let before = *self.counts;
             self.values(piece, &mut above);
+            if *self.counts == before {
+                // Separators and marks of byte order, and nothing between them.
+                self.reject(Reason::Empty, bytes);
+            }
         }
     }
 

@@ -176,6 +176,8 @@ fn what_holds_no_records_is_counted_or_refused_with_advice() {
         (br#"{"metadata":{},"class_uid":6003,"time":1}"#, "OCSF"),
         (b" \n", "empty payload"),
         (b"", "empty payload"),
+        (b"\x1e\n\x1e", "empty payload"),
+        (b"\xef\xbb\xbf\xef\xbb\xbf", "empty payload"),
         (b"hello", "not a JSON object"),
         (b"\"hello\"", "not a JSON object"),
         (br#"{"schema":{},"payload":null}"#, "not a JSON object"),

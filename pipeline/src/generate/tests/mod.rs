@@ -215,3 +215,29 @@ fn files_hold_what_the_feed_delivers() {
     in_files.sort_by_key(by_text);
     assert_eq!(delivered, in_files);
 }
+
+#[test]
+fn payloads_of_every_wrapping_hold_the_feed() {
+    use crate::envelope::Opener;
+    use clap::ValueEnum;
+
+    let plan = Plan { records: 300, attacks: Attacks::None, ..plan(9, Feed::Disordered) };
+    let feed: Vec<Vec<u8>> = deliveries(&plan).map(|delivered| delivered.record).collect();
+    for wrapping in Wrapping::value_variants() {
+        let mut written = Vec::new();
+        let mut payloads = Payloads::new(&mut written, *wrapping, 40);
+        payloads.put_feed(&plan).unwrap();
+        assert_eq!(payloads.finish().unwrap(), feed.len() as u64);
+        let mut opener = Opener::default();
+        // In base64 each line is a payload; all others can be read as a whole.
+        let lines: Vec<&[u8]> = match wrapping {
+            Wrapping::Kpl => written.trim_ascii_end().split(|byte| *byte == b'\n').collect(),
+            _ => vec![&written],
+        };
+        for (number, line) in lines.iter().enumerate() {
+            opener.open(number, line, &mut |rejected| panic!("{wrapping:?}: {rejected:?}"));
+        }
+        let records = opener.found().iter().map(|found| opener.bytes(found, lines[found.payload]));
+        assert!(records.eq(feed.iter()), "{wrapping:?}");
+    }
+}
