@@ -7,6 +7,7 @@
 )]
 
 mod suite {
+    mod changes;
     mod check;
     mod demo;
     mod deploy;
@@ -15,7 +16,9 @@ mod suite {
     #[cfg(feature = "kinesis")]
     mod kinesis;
     mod program;
+    mod query;
     mod replay;
+    mod rules;
     mod run;
     mod traffic;
 }

@@ -165,6 +165,7 @@ fn satisfied(kind: &Kind, window: &[Point]) -> bool {
             let sum: u128 = window.iter().map(|p| u128::from(p.value)).sum();
             threshold.holds(u64::try_from(sum).unwrap_or(u64::MAX))
         }
+        Kind::Temporal(Members::Apart(count)) => are_apart(*count, window, &mut Vec::new()),
         Kind::Temporal(members) => {
             let present = window.iter().fold(0, |bits, p| bits | p.value);
             has(members, present)
@@ -192,7 +193,29 @@ fn has(members: &Members, present: u64) -> bool {
         Members::And(all) => all.iter().all(|m| has(m, present)),
         Members::Or(any) => any.iter().any(|m| has(m, present)),
         Members::Not(one) => !has(one, present),
+        // Asked of the samples themselves, in `are_apart`.
+        Members::Apart(_) => false,
     }
+}
+
+/// Whether a sample of each member can be chosen so that no two have the same value to differ in;
+/// `chosen` are those of the members before.
+fn are_apart(count: u8, window: &[Point], chosen: &mut Vec<u64>) -> bool {
+    if chosen.len() == usize::from(count) {
+        return true;
+    }
+    let of_this = window.iter().map(|p| Members::of_apart(p.value));
+    let values: BTreeSet<u64> =
+        of_this.filter(|(member, _)| *member == chosen.len()).map(|(_, value)| value).collect();
+    values.into_iter().any(|value| {
+        if chosen.contains(&value) {
+            return false;
+        }
+        chosen.push(value);
+        let holds = are_apart(count, window, chosen);
+        chosen.pop();
+        holds
+    })
 }
 
 fn reaches(kind: &Kind, mark: &Mark, hot: &[Point]) -> bool {

@@ -16,7 +16,7 @@ use crate::alert::Alert;
 use crate::field::{Fields, Path};
 use crate::record::Record;
 use crate::rule::{Kind, Rule, RuleSet, Tap};
-use crate::sample::{self, RuleIndex, Sample, WindowKey};
+use crate::sample::{self, DrawnKey, RuleIndex, Sample, WindowKey};
 use crate::time::EventTime;
 use crate::window::samples::Held;
 use crate::window::{Consequences, Inserted, Window, Windows, longest_span};
@@ -27,6 +27,12 @@ pub use state::State;
 /// Most windows of one rule; past it the one that has been quiet for longest goes, unless a burst
 /// is open in it.
 pub const WINDOWS_MAX: usize = 1_000_000;
+
+/// Most bytes of records that windows hold as evidence, over the whole engine; a record that is held
+/// for several windows counts for each. Past it samples come without their record: verdicts stay as
+/// they are, alerts show less. Correlations that are counted by others are not bound by it, because
+/// a sample's record says where it goes from there.
+pub const EVIDENCE_BYTES_MAX: u64 = 2 << 30;
 
 /// How an engine is set up.
 #[derive(Debug, Clone)]
@@ -83,6 +89,8 @@ pub struct Counts {
     pub overflowed: u64,
     /// Windows that a bound took away, and with them the law for their rule.
     pub windows_evicted: u64,
+    /// Samples that came without their record, over [`EVIDENCE_BYTES_MAX`].
+    pub evidence_left_out: u64,
 }
 
 impl Counts {
@@ -98,6 +106,7 @@ impl Counts {
         self.compacted += other.compacted;
         self.overflowed += other.overflowed;
         self.windows_evicted += other.windows_evicted;
+        self.evidence_left_out += other.evidence_left_out;
     }
 }
 
@@ -114,6 +123,9 @@ pub struct Engine {
     /// nothing from before.
     forgotten: AtomicI64,
     opened: AtomicU64,
+    /// Bytes of the records that windows hold, and how many they may.
+    evidence_bytes: AtomicI64,
+    evidence_bytes_max: u64,
     advancing: Mutex<()>,
 }
 
@@ -131,8 +143,22 @@ impl Engine {
             watermark: AtomicI64::new(EventTime::MIN.0),
             forgotten: AtomicI64::new(EventTime::MIN.0),
             opened: AtomicU64::new(0),
+            evidence_bytes: AtomicI64::new(0),
+            evidence_bytes_max: EVIDENCE_BYTES_MAX,
             advancing: Mutex::new(()),
         }
+    }
+
+    /// The same with another bound than [`EVIDENCE_BYTES_MAX`].
+    #[must_use]
+    pub fn with_evidence_bytes_max(self, evidence_bytes_max: u64) -> Engine {
+        Engine { evidence_bytes_max, ..self }
+    }
+
+    /// Bytes of the records that windows hold as evidence.
+    #[must_use]
+    pub fn evidence_bytes(&self) -> u64 {
+        u64::try_from(self.evidence_bytes.load(Ordering::Relaxed)).unwrap_or(0)
     }
 
     /// The rules in force.
@@ -181,7 +207,7 @@ impl Engine {
     }
 
     fn apply_one(&self, record: &Record<'_>, watermark: EventTime, out: &mut Outcome) {
-        let fields = Fields::of(record);
+        let fields = Fields::within(record, &self.rules.networks);
         // The bytes are copied once, and only for a record that some window takes.
         let mut bytes: Option<Arc<[u8]>> = None;
         self.rules.matching(&fields, &mut |detection| {
@@ -194,9 +220,9 @@ impl Engine {
                 out.counts.keyless += u64::from(drawn.is_keyless);
                 out.counts.odd_values += u64::from(drawn.is_odd_value);
                 for (sample, key) in drawn.samples {
-                    let bytes = bytes.get_or_insert_with(|| record.bytes().into()).clone();
-                    let key = || drawn.keys.get(key).cloned().unwrap_or_default().into();
-                    self.insert(rule, &sample, key, bytes, watermark, out);
+                    let mut bytes = || bytes.get_or_insert_with(|| record.bytes().into()).clone();
+                    let key = || drawn.keys.get(key).map(owned).unwrap_or_default();
+                    self.insert(rule, &sample, key, &mut bytes, watermark, out);
                 }
             }
         });
@@ -212,7 +238,7 @@ impl Engine {
         for (sample, key, record) in samples {
             out.newest = out.newest.max(Some(sample.time));
             if let Some(rule) = self.rules.rules.get(sample.rule) {
-                self.insert(rule, &sample, || key, record, watermark, &mut out);
+                self.insert(rule, &sample, || key, &mut || record.clone(), watermark, &mut out);
             }
         }
         out
@@ -224,7 +250,7 @@ impl Engine {
         rule: &Rule,
         sample: &Sample,
         key: impl FnOnce() -> Arc<[Box<str>]>,
-        record: Arc<[u8]>,
+        record: &mut dyn FnMut() -> Arc<[u8]>,
         watermark: EventTime,
         out: &mut Outcome,
     ) {
@@ -242,21 +268,26 @@ impl Engine {
         let mut call_at = None;
         let mut created = false;
         let mut is_news = false;
-        let (inserted, key) = {
+        let mut left_out = false;
+        let mut record = || {
+            left_out = rule.taps.is_empty() && self.evidence_bytes() >= self.evidence_bytes_max;
+            (!left_out).then(&mut *record)
+        };
+        let (inserted, key, grown) = {
             let mut window = self.windows.entry(sample.window).or_insert_with(|| {
                 created = true;
                 Window::new(rule, key(), forgotten)
             });
-            let record = Some(record);
+            let before = window.record_bytes();
             let mut inserted =
-                window.insert(rule, sample, record.clone(), &next_opened, &mut consequences);
+                window.insert(rule, sample, &mut record, &next_opened, &mut consequences);
             if is_late && inserted == Inserted::Forgotten {
                 // A single late record is still said, by itself.
                 let mut alone = Window::new(rule, window.key.clone(), EventTime::MIN);
-                inserted = alone.insert(rule, sample, record, &next_opened, &mut consequences);
+                inserted = alone.insert(rule, sample, &mut record, &next_opened, &mut consequences);
                 alone.advance(rule, EventTime::MAX, &next_opened, &mut consequences);
             }
-            if inserted == Inserted::New {
+            if matches!(inserted, Inserted::New | Inserted::Spare) {
                 is_news = !std::mem::replace(&mut window.is_dirty, true);
                 let due = window.due(rule);
                 if window.called_at.is_none_or(|at| due.is_some_and(|due| due < at)) {
@@ -264,17 +295,23 @@ impl Engine {
                     call_at = due;
                 }
             }
-            (inserted, window.key.clone())
+            // Only what goes on to parents needs the key again.
+            let key = (!consequences.lifted.is_empty()).then(|| window.key.clone());
+            (inserted, key, grown(before, window.record_bytes()))
         };
+        self.hold(grown);
+        out.counts.evidence_left_out += u64::from(left_out);
         match inserted {
-            Inserted::New => out.counts.samples += 1,
+            Inserted::New | Inserted::Spare => out.counts.samples += 1,
             Inserted::Known => out.counts.duplicates += 1,
             Inserted::Forgotten => out.counts.forgotten += 1,
         }
         if is_news {
             self.note_dirty(sample.window);
         }
-        if let Some(agenda) = self.agendas.get(sample.rule) {
+        if (call_at.is_some() || created)
+            && let Some(agenda) = self.agendas.get(sample.rule)
+        {
             let mut agenda = agenda.lock();
             if let Some(at) = call_at {
                 agenda.call(at, sample.window);
@@ -287,14 +324,14 @@ impl Engine {
                 }
             }
         }
-        self.follow(rule, &key, consequences, watermark, out);
+        self.follow(rule, key.as_ref(), consequences, watermark, out);
     }
 
     /// Carries on what a change to a window led to.
     fn follow(
         &self,
         rule: &Rule,
-        key: &Arc<[Box<str>]>,
+        key: Option<&Arc<[Box<str>]>>,
         consequences: Consequences,
         watermark: EventTime,
         out: &mut Outcome,
@@ -302,6 +339,7 @@ impl Engine {
         out.alerts.extend(consequences.alerts);
         out.counts.compacted += consequences.compacted;
         out.counts.overflowed += consequences.overflowed;
+        let Some(key) = key else { return };
         for held in consequences.lifted {
             for tap in &rule.taps {
                 self.lift(rule, key, tap, &held, watermark, out);
@@ -337,11 +375,13 @@ impl Engine {
         for parent_key in sample::keys(&tap.group_by, &fields, &known) {
             let parts = parent_key.iter().map(AsRef::as_ref);
             let window = WindowKey::of(self.options.seed, parent.tag, parts);
-            let parent_key: Arc<[Box<str>]> = parent_key.into();
+            let parent_key = owned(&parent_key);
             for value in &values {
                 let (time, id) = (held.time, held.id);
                 let sample = Sample { rule: tap.rule, window, time, id, value: *value };
-                self.insert(parent, &sample, || parent_key.clone(), bytes.clone(), watermark, out);
+                let mut bytes = || bytes.clone();
+                let key = || parent_key.clone();
+                self.insert(parent, &sample, key, &mut bytes, watermark, out);
             }
         }
         out.counts.odd_values += u64::from(is_odd);
@@ -389,29 +429,34 @@ impl Engine {
         let key;
         let due;
         let is_news;
-        {
+        let grown = {
             let Some(mut window) = self.windows.get_mut(&window_key) else {
                 return;
             };
+            let before = window.record_bytes();
             window.advance(rule, until, &next_opened, &mut consequences);
             due = window.due(rule);
             window.called_at = due;
             is_news = !std::mem::replace(&mut window.is_dirty, true);
-            key = window.key.clone();
-        }
+            key = (!consequences.lifted.is_empty()).then(|| window.key.clone());
+            grown(before, window.record_bytes())
+        };
+        self.hold(grown);
         if is_news {
             self.note_dirty(window_key);
         }
         if let (Some(at), Some(agenda)) = (due, self.agendas.get(index)) {
             agenda.lock().call(at, window_key);
         }
-        let is_removed = self.remove_if(window_key, |window| window.is_empty(), |emptied| emptied);
-        if let (true, Some(agenda)) = (is_removed, self.agendas.get(index)) {
+        if due.is_none()
+            && self.remove_if(window_key, |window| window.is_empty(), |emptied| emptied)
+            && let Some(agenda) = self.agendas.get(index)
+        {
             let mut agenda = agenda.lock();
             agenda.windows = agenda.windows.saturating_sub(1);
         }
         // What is lifted now was in time when it came: it is judged by the time before.
-        self.follow(rule, &key, consequences, before, out);
+        self.follow(rule, key.as_ref(), consequences, before, out);
     }
 
     /// Ends all: decides what waits, closes every burst. For input that has an end.
@@ -425,11 +470,14 @@ impl Engine {
         };
         let candidates = agenda.lock().soonest(64);
         for key in candidates {
+            let mut bytes = 0;
             let emptied = |window: Window| {
+                bytes = window.record_bytes();
                 let rule = self.rules.rules.get(index);
                 rule.map_or(window.clone(), |rule| Window::new(rule, window.key, self.watermark()))
             };
             if self.remove_if(key, |window| !window.is_bursting(), emptied) {
+                self.hold(grown(bytes, 0));
                 let mut agenda = agenda.lock();
                 agenda.windows = agenda.windows.saturating_sub(1);
                 out.counts.windows_evicted += 1;
@@ -437,4 +485,21 @@ impl Engine {
             }
         }
     }
+
+    /// Notes that windows hold so many more bytes of records, or fewer.
+    fn hold(&self, bytes: i64) {
+        if bytes != 0 {
+            self.evidence_bytes.fetch_add(bytes, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A key to be kept with a window that is new.
+fn owned(key: &DrawnKey<'_>) -> Arc<[Box<str>]> {
+    key.iter().map(|value| Box::from(value.as_ref())).collect()
+}
+
+/// By how much a number of bytes has grown.
+fn grown(before: u64, now: u64) -> i64 {
+    now.cast_signed().wrapping_sub(before.cast_signed())
 }

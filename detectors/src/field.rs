@@ -1,14 +1,14 @@
 //! Fields of a record by path: what rules, group-by, aliases and evidence name.
 
-use std::cell::RefCell;
+use std::cell::OnceCell;
+use std::net::IpAddr;
 use std::ops::ControlFlow;
-use std::rc::Rc;
 use std::sync::LazyLock;
 
 use smallvec::SmallVec;
 
 use crate::derive::{self, Networks};
-use crate::record::{Elements, Key, Record, Value};
+use crate::record::{Elements, EventId, Key, Object, Record, Value};
 
 /// Most segments a path may have; real records nest 11 deep.
 pub const PATH_SEGMENTS_MAX: usize = 32;
@@ -39,8 +39,8 @@ enum Start {
     Member { key: Key, rest: usize },
     /// At some other top-level member.
     Whole,
-    /// Nowhere in the record: the field of the name that begins at `name`.
-    Derived { name: usize },
+    /// Nowhere in the record: the derived field at this place in [`derive::NAMES`].
+    Derived { place: u8 },
 }
 
 impl Path {
@@ -54,9 +54,7 @@ impl Path {
         }
         let (first, rest) = text.split_once('.').unwrap_or((text, ""));
         let start = if first == DERIVED {
-            let name = text.len() - rest.len();
-            derived_is_known(rest)?;
-            Start::Derived { name }
+            Start::Derived { place: derived_place(rest)? }
         } else if let Some(key) = Key::named(first.as_bytes()) {
             let rest = text.len() - rest.len();
             Start::Member { key, rest }
@@ -72,6 +70,14 @@ impl Path {
         &self.text
     }
 
+    /// The top-level member without which nothing is at this path, if there is one such.
+    pub(crate) fn member(&self) -> Option<Key> {
+        match self.start {
+            Start::Member { key, .. } => Some(key),
+            Start::Whole | Start::Derived { .. } => None,
+        }
+    }
+
     fn behind(&self, at: usize) -> &str {
         self.text.get(at..).unwrap_or_default()
     }
@@ -81,14 +87,47 @@ impl Path {
 pub struct Fields<'r, 'b> {
     record: &'r Record<'b>,
     networks: &'r Networks,
-    /// Few fields are asked for in one record: a list is searched faster than a map.
-    derived: RefCell<SmallVec<[Derived<'b>; 4]>>,
+    /// `userIdentity`, which nearly every rule asks something of.
+    identity: OnceCell<Object<'b>>,
+    source_address: OnceCell<Option<IpAddr>>,
+    derived: Derived<'b>,
+    id: OnceCell<(u64, EventId)>,
 }
 
-/// A derived field by name, and its values (several where it is a list).
+/// How many derived fields are kept without allocating: more than most records are asked for.
+const DERIVED_AT_HAND: usize = 6;
+
+/// Derived fields in the order they were first asked for: few enough to be searched.
+#[derive(Default)]
 struct Derived<'b> {
-    name: Box<str>,
-    values: Rc<[Value<'b>]>,
+    first: [OnceCell<DerivedField<'b>>; DERIVED_AT_HAND],
+    further: OnceCell<Box<Derived<'b>>>,
+}
+
+/// A derived field by its place in [`derive::NAMES`], and its values (several where it is a list).
+struct DerivedField<'b> {
+    place: u8,
+    values: SmallVec<[Value<'b>; 2]>,
+}
+
+impl<'b> Derived<'b> {
+    /// The values of the field at `place`; computed if nobody asked before.
+    fn values(
+        &self,
+        place: u8,
+        compute: impl FnOnce() -> SmallVec<[Value<'b>; 2]>,
+    ) -> &[Value<'b>] {
+        for slot in &self.first {
+            match slot.get() {
+                Some(field) if field.place == place => return &field.values,
+                Some(_) => {}
+                None => {
+                    return &slot.get_or_init(|| DerivedField { place, values: compute() }).values;
+                }
+            }
+        }
+        self.further.get_or_init(Box::default).values(place, compute)
+    }
 }
 
 impl<'r, 'b> Fields<'r, 'b> {
@@ -102,7 +141,14 @@ impl<'r, 'b> Fields<'r, 'b> {
     /// Wraps a record, with the networks that we call our own.
     #[must_use]
     pub fn within(record: &'r Record<'b>, networks: &'r Networks) -> Fields<'r, 'b> {
-        Fields { record, networks, derived: RefCell::default() }
+        Fields {
+            record,
+            networks,
+            identity: OnceCell::new(),
+            source_address: OnceCell::new(),
+            derived: Derived::default(),
+            id: OnceCell::new(),
+        }
     }
 
     /// The record itself.
@@ -111,15 +157,38 @@ impl<'r, 'b> Fields<'r, 'b> {
         self.record
     }
 
+    /// The record's identity, see [`Record::id`].
+    pub(crate) fn id(&self, seed: u64) -> EventId {
+        match self.id.get_or_init(|| (seed, self.record.id(seed))) {
+            (hashed_with, id) if *hashed_with == seed => *id,
+            _ => self.record.id(seed),
+        }
+    }
+
+    /// The members of `userIdentity`.
+    pub(crate) fn identity(&self) -> &Object<'b> {
+        self.identity.get_or_init(|| Object::of(&self.record.value(Key::UserIdentity)))
+    }
+
+    /// The address that the call comes from, if it is one.
+    pub(crate) fn source_address(&self) -> Option<IpAddr> {
+        *self.source_address.get_or_init(|| derive::source_address(self.record))
+    }
+
+    /// The networks that we call our own.
+    pub(crate) fn networks(&self) -> &'r Networks {
+        self.networks
+    }
+
     /// Visits every value at `path`. An array at the end is visited element by element; an empty
     /// array, an object and a null are visited as such; nothing is visited where the path is absent.
     /// Stops early when `visit` breaks, and says so.
-    pub fn visit(
-        &self,
+    pub fn visit<'f>(
+        &'f self,
         path: &Path,
-        visit: &mut dyn FnMut(Value<'_>) -> ControlFlow<()>,
+        visit: &mut dyn FnMut(Value<'f>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        self.walk(path, Ends::Entered, &mut |value| visit(value))
+        self.walk(path, Ends::Entered, visit)
     }
 
     /// The value at `path` as it stands, arrays whole (for array selectors): the first where the
@@ -135,25 +204,39 @@ impl<'r, 'b> Fields<'r, 'b> {
         first
     }
 
-    fn walk(
-        &self,
+    fn walk<'f>(
+        &'f self,
         path: &Path,
         ends: Ends,
-        visit: &mut dyn FnMut(Value<'b>) -> ControlFlow<()>,
+        visit: &mut dyn FnMut(Value<'f>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         let (value, rest) = match path.start {
-            Start::Derived { name } => {
-                let values = self.derived(path.behind(name));
-                return values.iter().cloned().try_for_each(visit);
+            Start::Derived { place } => {
+                let values = self.derived.values(place, || derive::computed(place, self));
+                return values.iter().map(Value::by_ref).try_for_each(visit);
             }
             Start::Member { key, rest } => match self.record.value(key) {
                 // Flattened records have one member whose name is the whole path.
                 Value::Missing => self.begin_at_other(&path.text),
+                Value::Object(_) if key == Key::UserIdentity && !path.behind(rest).is_empty() => {
+                    self.identity().along(path.behind(rest))
+                }
                 value => (value, path.behind(rest)),
             },
             Start::Whole => self.begin_at_other(&path.text),
         };
-        descend(value, rest, ends, visit)
+        match value {
+            Value::Missing => ControlFlow::Continue(()),
+            // As most are: no way to go, and nothing to enter.
+            Value::Text(_) | Value::Number(_) | Value::Bool(_) | Value::Null => {
+                if rest.is_empty() {
+                    visit(value)
+                } else {
+                    ControlFlow::Continue(())
+                }
+            }
+            Value::Array(_) | Value::Object(_) => descend(value, rest, ends, visit),
+        }
     }
 
     /// Begins a path at a top-level member that is no [`Key`].
@@ -164,26 +247,13 @@ impl<'r, 'b> Fields<'r, 'b> {
             (Value::Missing, path)
         }
     }
-
-    /// The values of a derived field. They are computed outside the borrow, so that one derived
-    /// field may ask for another.
-    fn derived(&self, name: &str) -> Rc<[Value<'b>]> {
-        let held = self.derived.borrow();
-        if let Some(field) = held.iter().find(|field| *field.name == *name) {
-            return Rc::clone(&field.values);
-        }
-        drop(held);
-        let values = derive::compute(name, self.record, self.networks);
-        let values: Rc<[Value<'b>]> = values.into_vec().into();
-        self.derived.borrow_mut().push(Derived { name: name.into(), values: Rc::clone(&values) });
-        values
-    }
 }
 
-/// Whether there is a derived field of this name; else the reason, with the nearest name.
-fn derived_is_known(name: &str) -> Result<(), String> {
-    if derive::NAMES.contains(&name) {
-        return Ok(());
+/// The place of the derived field of this name; else the reason, with the nearest name.
+fn derived_place(name: &str) -> Result<u8, String> {
+    let place = derive::NAMES.iter().position(|known| *known == name);
+    if let Some(place) = place.and_then(|place| u8::try_from(place).ok()) {
+        return Ok(place);
     }
     let nearest = derive::NAMES
         .iter()
@@ -220,13 +290,13 @@ struct Frame<'b, 'p> {
 ///
 /// Every level of arrays and objects is scanned at most once, so the cost is bounded by the
 /// record's length times the segments and the arrays that may be entered between two of them.
-fn descend<'b>(
-    value: Value<'b>,
+fn descend<'f>(
+    value: Value<'f>,
     rest: &str,
     ends: Ends,
-    visit: &mut dyn FnMut(Value<'b>) -> ControlFlow<()>,
+    visit: &mut dyn FnMut(Value<'f>) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
-    let mut frames: SmallVec<[Frame<'b, '_>; 2]> = SmallVec::new();
+    let mut frames: SmallVec<[Frame<'f, '_>; 2]> = SmallVec::new();
     let mut next = Some((value, rest, 0));
     loop {
         let (mut value, mut rest, mut nesting) = match (next.take(), frames.last_mut()) {

@@ -33,8 +33,9 @@ mod identity;
 
 use std::borrow::Cow;
 
+use crate::field::Fields;
 use crate::reach;
-use crate::record::{Record, Value};
+use crate::record::{Object, Record, Value};
 
 use identity::{Identity, role_of_session, service_event};
 
@@ -42,7 +43,7 @@ use identity::{Identity, role_of_session, service_event};
 #[derive(Debug, Clone)]
 pub struct Principal<'b> {
     id: Cow<'b, str>,
-    identity: Identity<'b>,
+    identity: Object<'b>,
     /// The request, where its tags may name the person.
     request: Value<'b>,
 }
@@ -51,21 +52,33 @@ impl<'b> Principal<'b> {
     /// Reads it from a record; none where the record does not tell.
     #[must_use]
     pub fn of(record: &Record<'b>) -> Option<Principal<'b>> {
-        let identity = Identity::read(&record.get("userIdentity"));
-        let id = identity
-            .service(record)
-            .or_else(|| identity.issuer_arn.clone())
-            .or_else(|| identity.arn.clone().map(role_of_session))
-            .or_else(|| identity.by_type(record))
-            .or_else(|| identity.by_leftovers())
-            .or_else(|| service_event(record))
-            .or_else(|| Some(format!("account:{}", identity.account_id.as_deref()?).into()))?;
+        Principal::read(&Fields::of(record))
+    }
+
+    /// The same, from a record of which something is known already.
+    pub(crate) fn read(fields: &Fields<'_, 'b>) -> Option<Principal<'b>> {
+        let record = fields.record();
+        let id = Principal::id_of(fields)?;
         let source = record.event_source().unwrap_or_default();
         let request = match source.starts_with("sagemaker") {
             true => record.get("requestParameters"),
             false => Value::Missing,
         };
-        Some(Principal { id, identity, request })
+        Some(Principal { id, identity: fields.identity().clone(), request })
+    }
+
+    /// The principal in one text, and nothing else of it.
+    pub(crate) fn id_of(fields: &Fields<'_, 'b>) -> Option<Cow<'b, str>> {
+        let record = fields.record();
+        let identity = Identity::of(fields.identity());
+        identity
+            .service(record)
+            .or_else(|| identity.issuer_arn())
+            .or_else(|| identity.text("arn").map(role_of_session))
+            .or_else(|| identity.by_type(record))
+            .or_else(|| identity.by_leftovers())
+            .or_else(|| service_event(record))
+            .or_else(|| Some(format!("account:{}", identity.text("accountId")?).into()))
     }
 
     /// The principal in one text.
@@ -83,10 +96,11 @@ impl<'b> Principal<'b> {
     /// The person behind it, as far as the record tells; else the principal itself.
     #[must_use]
     pub fn actor(&self) -> Cow<'b, str> {
-        if let Some(person) = &self.identity.source_identity {
-            return person.clone();
+        let identity = Identity::of(&self.identity);
+        if let Some(person) = identity.source_identity() {
+            return person;
         }
-        let Some(session) = self.identity.session_name() else {
+        let Some(session) = identity.session_name() else {
             return self.id.clone();
         };
         let profile = user_profile(self.request.clone());

@@ -1,5 +1,6 @@
 //! What a matched record leaves in a window: the only thing between matching and windows.
 
+use std::borrow::Cow;
 use std::hash::Hasher;
 use std::ops::ControlFlow;
 
@@ -9,7 +10,7 @@ use smallvec::{SmallVec, smallvec};
 
 use crate::field::{Fields, Path};
 use crate::record::{EventId, Value};
-use crate::rule::{Kind, Rule, Tap};
+use crate::rule::{Kind, Members, Rule, Tap};
 use crate::time::EventTime;
 
 /// The place of a rule in its [`RuleSet`](crate::rule::RuleSet).
@@ -48,20 +49,24 @@ pub struct Sample {
     pub id: EventId,
     /// What the rule's kind asks for: nothing (0) for counts, the keyed hash of the value for
     /// distinct values and `first_seen`, millionths for sums, the bit of the member for temporal
-    /// rules.
+    /// rules (where members must differ, see [`Members::apart`]).
     pub value: u64,
 }
 
 /// Most distinct elements of an array that count as keys or values of one record.
 pub const ELEMENTS_MAX: usize = 64;
 
+/// The group-by values of one window, in order: borrowed from the record while they only have to
+/// be hashed.
+pub type DrawnKey<'f> = SmallVec<[Cow<'f, str>; 3]>;
+
 /// The samples that a matched record gives one tap: one for each combination of key and value.
 #[derive(Debug, Default)]
-pub struct Drawn {
+pub struct Drawn<'f> {
     /// Samples, each with the place of its key in `keys`.
-    pub samples: Vec<(Sample, usize)>,
+    pub samples: SmallVec<[(Sample, usize); 1]>,
     /// Group-by values.
-    pub keys: Vec<Vec<Box<str>>>,
+    pub keys: SmallVec<[DrawnKey<'f>; 1]>,
     /// The record had no value for a group-by field: it is not counted.
     pub is_keyless: bool,
     /// A value to be summed was no non-negative number.
@@ -70,11 +75,14 @@ pub struct Drawn {
 
 /// Draws the samples of one record for `tap`, whose rule is `rule`.
 #[must_use]
-pub fn draw(tap: &Tap, rule: &Rule, fields: &Fields<'_, '_>, seed: u64) -> Drawn {
+pub fn draw<'f>(tap: &Tap, rule: &Rule, fields: &'f Fields<'_, '_>, seed: u64) -> Drawn<'f> {
     let mut drawn = Drawn { keys: keys(&tap.group_by, fields, &|_| None), ..Drawn::default() };
     drawn.is_keyless = drawn.keys.is_empty();
+    if drawn.is_keyless {
+        return drawn;
+    }
     let values = values(tap, rule, fields, seed, &mut drawn.is_odd_value);
-    let (time, id) = (fields.record().time(), fields.record().id(seed));
+    let (time, id) = (fields.record().time(), fields.id(seed));
     for (place, key) in drawn.keys.iter().enumerate() {
         let window = WindowKey::of(seed, rule.tag, key.iter().map(AsRef::as_ref));
         for value in &values {
@@ -94,18 +102,11 @@ pub fn values(
 ) -> SmallVec<[u64; 2]> {
     match rule.kind {
         Kind::Count(_) | Kind::Surge { .. } | Kind::Silence { .. } => smallvec![0],
-        Kind::Temporal(_) | Kind::Ordered(_) => smallvec![1 << (tap.member & 63)],
-        Kind::Distinct(_) | Kind::FirstSeen { .. } => keys(&tap.value, fields, &|_| None)
-            .iter()
-            .map(|values| {
-                let mut hasher = SipHasher13::new_with_keys(seed, 1);
-                for value in values {
-                    hasher.write_usize(value.len());
-                    hasher.write(value.as_bytes());
-                }
-                hasher.finish128().h1
-            })
+        Kind::Temporal(Members::Apart(_)) => hashes(&rule.differ, fields, seed)
+            .map(|hash| Members::apart(tap.member, hash))
             .collect(),
+        Kind::Temporal(_) | Kind::Ordered(_) => smallvec![1 << (tap.member & 63)],
+        Kind::Distinct(_) | Kind::FirstSeen { .. } => hashes(&tap.value, fields, seed).collect(),
         Kind::Sum(_) => {
             let mut found = SmallVec::new();
             for value in tap.value.iter().flat_map(|path| texts(path, fields)) {
@@ -119,24 +120,34 @@ pub fn values(
     }
 }
 
+/// The keyed hash of every combination of the distinct values at `paths`.
+fn hashes(paths: &[Path], fields: &Fields<'_, '_>, seed: u64) -> impl Iterator<Item = u64> {
+    keys(paths, fields, &|_| None).into_iter().map(move |values| {
+        let mut hasher = SipHasher13::new_with_keys(seed, 1);
+        for value in values {
+            hasher.write_usize(value.len());
+            hasher.write(value.as_bytes());
+        }
+        hasher.finish128().h1
+    })
+}
+
 /// Every combination of the distinct values at `paths`, at most [`ELEMENTS_MAX`]; none when a path
 /// has no value. No path is one combination of nothing. Where `known` gives a value for a path, that
 /// one holds, and the record is not asked.
-pub fn keys<'k>(
+pub fn keys<'f>(
     paths: &[Path],
-    fields: &Fields<'_, '_>,
-    known: &dyn Fn(&Path) -> Option<&'k str>,
-) -> Vec<Vec<Box<str>>> {
-    let mut all: Vec<Vec<Box<str>>> = vec![Vec::with_capacity(paths.len())];
+    fields: &'f Fields<'_, '_>,
+    known: &dyn Fn(&Path) -> Option<&'f str>,
+) -> SmallVec<[DrawnKey<'f>; 1]> {
+    let mut all: SmallVec<[DrawnKey<'f>; 1]> = smallvec![DrawnKey::new()];
     for path in paths {
-        let found = match known(path) {
-            Some(value) => smallvec![value.into()],
+        let mut found = match known(path) {
+            Some(value) => smallvec![Cow::Borrowed(value)],
             None => texts(path, fields),
         };
-        if let [one] = found.as_slice() {
-            for combination in &mut all {
-                combination.push(one.clone());
-            }
+        if let ([combination], [_]) = (all.as_mut_slice(), found.as_slice()) {
+            combination.extend(found.pop());
             continue;
         }
         all = all
@@ -155,17 +166,17 @@ pub fn keys<'k>(
 }
 
 /// The distinct values at `path` as text; null, absent and empty are none.
-fn texts(path: &Path, fields: &Fields<'_, '_>) -> SmallVec<[Box<str>; 1]> {
-    let mut found: SmallVec<[Box<str>; 1]> = SmallVec::new();
-    let mut keep = |value: Value<'_>| {
-        let text = match &value {
-            Value::Text(text) | Value::Number(text) => text.as_ref(),
-            Value::Bool(true) => "true",
-            Value::Bool(false) => "false",
-            Value::Missing | Value::Null | Value::Array(_) | Value::Object(_) => "",
+fn texts<'f>(path: &Path, fields: &'f Fields<'_, '_>) -> SmallVec<[Cow<'f, str>; 1]> {
+    let mut found: SmallVec<[Cow<'f, str>; 1]> = SmallVec::new();
+    let mut keep = |value: Value<'f>| {
+        let text = match value {
+            Value::Text(text) | Value::Number(text) => text,
+            Value::Bool(true) => "true".into(),
+            Value::Bool(false) => "false".into(),
+            Value::Missing | Value::Null | Value::Array(_) | Value::Object(_) => "".into(),
         };
-        if !text.is_empty() && !found.iter().any(|known| known.as_ref() == text) {
-            found.push(text.into());
+        if !text.is_empty() && !found.contains(&text) {
+            found.push(text);
         }
         if found.len() < ELEMENTS_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };

@@ -1,5 +1,6 @@
 //! Floodmark: a streaming burst detector for AWS CloudTrail.
 
+pub mod answer;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -1,14 +1,12 @@
-//! Payloads to records' bytes, in a worker's own buffer.
-//!
-//! Most payloads are one record, and are read where they lie. What is packed or holds many goes
-//! through the [framing](crate::envelope::framing) that files go through, into one buffer.
-
-use std::ops::Range;
+//! Payloads of a batch to records' bytes, in a worker's own buffers.
 
 use crate::encode::redact;
+use crate::envelope::framing::EXCERPT_BYTES_MAX;
+use crate::envelope::{Counts, Opener, Rejected};
 use crate::source::batch::Batch;
-use crate::envelope::framing::{EXCERPT_BYTES_MAX, Framed, Framer};
-use crate::envelope::inflate::Limits;
+
+/// What payloads of one call may come to when opened, bytes, before no further payload is begun.
+pub const HELD_BYTES_MAX: usize = 256 << 20;
 
 /// What could not be used, and why.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -39,69 +37,66 @@ impl Reject {
 /// Records of one batch.
 #[derive(Debug, Default)]
 pub struct Opened {
-    unpacked: Vec<u8>,
-    records: Vec<(u64, Place)>,
-}
-
-#[derive(Debug, Clone)]
-enum Place {
-    /// The payload with this number is the record.
-    Payload(usize),
-    /// A part of the buffer.
-    Unpacked(Range<usize>),
+    opener: Opener,
 }
 
 impl Opened {
     /// Finds the records of `batch`, which comes by the input of this name.
+    ///
+    /// Payloads that would bring the batch beyond [`HELD_BYTES_MAX`] are rejected unopened. Where
+    /// that must not be, [`open_from`](Opened::open_from) opens a batch in parts.
     pub fn open(&mut self, input: &str, batch: &Batch, rejects: &mut Vec<Reject>) {
-        self.unpacked.clear();
-        self.records.clear();
-        for (number, (offset, payload)) in batch.payloads().enumerate() {
-            if is_one_record(payload) {
-                self.records.push((offset, Place::Payload(number)));
-                continue;
-            }
-            let before = self.records.len();
-            let mut framer = Framer::new(payload, Limits::default());
-            while let Some(framed) = framer.next() {
-                match framed {
-                    Framed::Record { bytes, .. } => {
-                        let start = self.unpacked.len();
-                        self.unpacked.extend_from_slice(bytes);
-                        self.records.push((offset, Place::Unpacked(start..self.unpacked.len())));
-                    }
-                    Framed::Reject(reject) => rejects.push(Reject {
-                        input: input.to_owned(),
-                        offset,
-                        reason: reject.reason.to_string(),
-                        excerpt: reject.excerpt,
-                    }),
-                }
-            }
-            if payload.is_empty() && self.records.len() == before {
-                rejects.push(Reject::of(input, offset, "empty payload", payload));
+        let next = self.open_from(0, input, batch, rejects);
+        for (offset, payload) in batch.payloads().skip(next) {
+            let reason = "its batch opens to more than may be held";
+            rejects.push(Reject::of(input, offset, reason, payload));
+        }
+    }
+
+    /// The same from the payload of this number on, as far as memory allows. Says which payload is
+    /// next; there is none where that is how many the batch has. One is opened in any case.
+    pub fn open_from(
+        &mut self,
+        first: usize,
+        input: &str,
+        batch: &Batch,
+        rejects: &mut Vec<Reject>,
+    ) -> usize {
+        self.opener.clear();
+        for (number, (offset, payload)) in batch.payloads().enumerate().skip(first) {
+            self.opener.open(number, payload, &mut |rejected: Rejected| {
+                let reason = match rejected.sub_sequence {
+                    Some(number) => format!("{} (user record {number})", rejected.reason),
+                    None => rejected.reason.to_string(),
+                };
+                let excerpt = rejected.excerpt;
+                rejects.push(Reject { input: input.to_owned(), offset, reason, excerpt });
+            });
+            if self.opener.held_bytes() > HELD_BYTES_MAX {
+                return number + 1;
             }
         }
+        batch.len()
     }
 
     /// The records found, each with the offset of its payload.
     pub fn records<'o>(&'o self, batch: &'o Batch) -> impl Iterator<Item = (u64, &'o [u8])> {
-        let payloads: Vec<&[u8]> = batch.payloads().map(|(_, payload)| payload).collect();
-        self.records.iter().map(move |(offset, place)| {
-            let bytes = match place {
-                Place::Payload(number) => payloads.get(*number).copied(),
-                Place::Unpacked(range) => self.unpacked.get(range.clone()),
-            };
-            (*offset, bytes.unwrap_or_default())
+        let payloads: Vec<(u64, &[u8])> = batch.payloads().collect();
+        self.opener.found().iter().map(move |found| {
+            let (offset, payload) = payloads.get(found.payload).copied().unwrap_or_default();
+            (offset, self.opener.bytes(found, payload))
         })
     }
-}
 
-/// Whether a payload is taken for one record as it stands: an object on one line that is no
-/// wrapper. Only its beginning is looked at; decoding sees the rest.
-fn is_one_record(payload: &[u8]) -> bool {
-    let is_object = payload.first() == Some(&b'{') && payload.last() == Some(&b'}');
-    is_object
-        && !payload.starts_with(b"{\"Records\"")
-        && memchr::memchr2(b'\n', b'\r', payload).is_none()
+    /// The records' numbers in aggregated payloads, in the order of [`records`](Opened::records);
+    /// 0 for one that is a payload of its own.
+    pub fn sub_sequences(&self) -> impl Iterator<Item = u64> {
+        self.opener.found().iter().map(|found| found.sub_sequence)
+    }
+
+    /// What envelopes were met.
+    #[must_use]
+    pub fn counts(&self) -> &Counts {
+        self.opener.counts()
+    }
 }

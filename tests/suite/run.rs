@@ -13,11 +13,11 @@ use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Produc
 use serde_json::Value;
 
 use super::program::{args, floodmark, floodmark_on};
-use super::traffic::{Traffic, account_of, code_of, life_of, values, values_in};
+use super::traffic::{Traffic, account_of, code_of, life_of, values, values_in, wakes};
 
 /// What a burst's findings have in common.
 fn bursts(findings: &[Value], life: &str) -> BTreeSet<(String, String)> {
-    let of_life = findings.iter().filter(|finding| life_of(finding) == life);
+    let of_life = findings.iter().filter(|finding| wakes(finding) && life_of(finding) == life);
     of_life.map(|finding| (code_of(finding).to_owned(), account_of(finding).to_owned())).collect()
 }
 

@@ -64,7 +64,7 @@ impl Traffic {
             let account = burst["account"].as_str().unwrap();
             (burst["code"].as_str().unwrap(), account, burst["count"].as_u64().unwrap())
         });
-        let found = findings.iter().map(|finding| {
+        let found = findings.iter().filter(|finding| wakes(finding)).map(|finding| {
             (code_of(finding), account_of(finding), finding["count"].as_u64().unwrap())
         });
         assert_eq!(sorted(found), sorted(planted));
@@ -98,6 +98,11 @@ pub(super) fn shuffle<T>(items: &mut [T], seed: u64) {
 /// The code of the rule that a finding is of.
 pub(super) fn code_of(finding: &Value) -> &str {
     finding["unmapped"]["floodmark"]["code"].as_str().unwrap()
+}
+
+/// Whether the finding is more than one about a setting, or an aside.
+pub(super) fn wakes(finding: &Value) -> bool {
+    finding["unmapped"]["floodmark"]["mode"] == "alert"
 }
 
 /// The account that a finding is about.

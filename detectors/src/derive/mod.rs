@@ -20,10 +20,11 @@ use std::borrow::Cow;
 
 use smallvec::{SmallVec, smallvec};
 
-pub use network::{Network, Networks};
+pub use network::{Network, NetworkSet, Networks};
 
+use crate::field::Fields;
 use crate::principal::Principal;
-use crate::record::{Record, Value};
+use crate::record::{Key, Record, Value};
 
 /// Most values of one field of one record.
 pub const VALUES_MAX: usize = 64;
@@ -104,14 +105,24 @@ pub fn compute<'b>(
     record: &Record<'b>,
     networks: &Networks,
 ) -> SmallVec<[Value<'b>; 2]> {
+    named(name, &Fields::within(record, networks))
+}
+
+/// The same for the field at `place` in [`NAMES`], and what is known of the record already.
+pub(crate) fn computed<'b>(place: u8, fields: &Fields<'_, 'b>) -> SmallVec<[Value<'b>; 2]> {
+    NAMES.get(usize::from(place)).map_or_else(SmallVec::new, |name| named(name, fields))
+}
+
+fn named<'b>(name: &str, fields: &Fields<'_, 'b>) -> SmallVec<[Value<'b>; 2]> {
+    let record = fields.record();
     let params = || record.get("requestParameters");
     match name {
-        "account" => one(record.account()),
-        "principal" => one(Principal::of(record).map(Principal::into_id)),
-        "actor" => one(Principal::of(record).map(|p| p.actor())),
+        "account" => one(account(fields)),
+        "principal" => one(Principal::id_of(fields)),
+        "actor" => one(Principal::read(fields).map(|p| p.actor())),
         "resource" => resource::resources(record).into_values(),
-        "source_network" => one(network::source_network(record).map(Cow::Owned)),
-        "source_class" => one(network::source_class(record, networks).map(Cow::Borrowed)),
+        "source_network" => one(network::source_network(fields).map(Cow::Owned)),
+        "source_class" => one(network::source_class(fields).map(Cow::Borrowed)),
         "params" => {
             let there = !matches!(params(), Value::Missing | Value::Null);
             smallvec![Value::Bool(there)]
@@ -132,6 +143,16 @@ pub fn compute<'b>(
         "s3_prefixes" => prefix::s3_prefixes(record).into_values(),
         _ => SmallVec::new(),
     }
+}
+
+/// The address in `sourceIPAddress`.
+pub(crate) fn source_address(record: &Record<'_>) -> Option<std::net::IpAddr> {
+    network::first_address(&record.text(Key::SourceIpAddress)?)
+}
+
+fn account<'b>(fields: &Fields<'_, 'b>) -> Option<Cow<'b, str>> {
+    let recipient = fields.record().text(Key::RecipientAccountId);
+    recipient.or_else(|| fields.identity().get("accountId").into_text())
 }
 
 /// Distinct texts in the order found, at most [`VALUES_MAX`]; empty texts are left out.

@@ -87,6 +87,7 @@ impl Engine {
         for (key, window) in state.windows {
             let rule = self.rules.rules.iter().position(|rule| rule.tag == window.rule_tag);
             let Some(index) = rule else { continue };
+            self.hold(super::grown(0, window.record_bytes()));
             if self.windows.insert(key, window).is_none() {
                 places.push((index, key));
             }
@@ -179,7 +180,8 @@ impl Engine {
         in_place: impl FnOnce(Window) -> Window,
     ) -> bool {
         if !self.options.keeps_changes {
-            return self.windows.remove_if(&key, |_, window| is_so(window)).is_some();
+            let removed = self.windows.remove_if(&key, |_, window| is_so(window));
+            return removed.map(|(_, window)| in_place(window)).is_some();
         }
         let mut dirty = self.dirty.lock();
         let Some((_, window)) = self.windows.remove_if(&key, |_, window| is_so(window)) else {

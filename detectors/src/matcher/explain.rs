@@ -26,52 +26,60 @@ pub struct Explained {
     pub found: Vec<String>,
     /// Whether the test holds.
     pub holds: bool,
+    /// Whether the condition wants it not to hold: it stands under an odd number of `not`.
+    pub is_negated: bool,
 }
 
-/// Each selection once, in the order in which the condition asks.
+/// Each selection once as wanted and once as refused, in the order in which the condition asks.
 pub(crate) fn explain(root: &Node, fields: &Fields<'_, '_>) -> Vec<Explained> {
     let mut done = Vec::new();
     let mut all = Vec::new();
-    walk(root, "", Scope::Record(fields), &mut done, &mut all);
+    let mut walk = Walk { scope: Scope::Record(fields), done: &mut done, all: &mut all };
+    walk.node(root, "", false);
     all
 }
 
-fn walk(
-    node: &Node,
-    selection: &str,
-    scope: Scope<'_, '_, '_>,
-    done: &mut Vec<String>,
-    all: &mut Vec<Explained>,
-) {
-    match node {
-        Node::And(nodes) | Node::Or(nodes) | Node::AtLeast(_, nodes) => {
-            for node in nodes {
-                walk(node, selection, scope, done, all);
+/// On the way through a condition.
+struct Walk<'w, 's, 'r, 'b> {
+    scope: Scope<'s, 'r, 'b>,
+    /// Selections told, with whether they were negated: one may be wanted here and refused there.
+    done: &'w mut Vec<(String, bool)>,
+    all: &'w mut Vec<Explained>,
+}
+
+impl Walk<'_, '_, '_, '_> {
+    fn node(&mut self, node: &Node, selection: &str, is_negated: bool) {
+        match node {
+            Node::And(nodes) | Node::Or(nodes) | Node::AtLeast(_, nodes) => {
+                nodes.iter().for_each(|node| self.node(node, selection, is_negated));
             }
-        }
-        Node::Not(node) => walk(node, selection, scope, done, all),
-        Node::Selection(named) => {
-            if !done.contains(&named.name) {
-                done.push(named.name.clone());
-                walk(&named.body, &named.name, scope, done, all);
+            Node::Not(node) => self.node(node, selection, !is_negated),
+            Node::Selection(named) => {
+                let told = (named.name.clone(), is_negated);
+                if !self.done.contains(&told) {
+                    self.done.push(told);
+                    self.node(&named.body, &named.name, is_negated);
+                }
             }
+            Node::Item(item) => self.all.push(Explained {
+                selection: selection.to_owned(),
+                field: item.place.name(),
+                modifiers: item.modifiers.clone(),
+                wanted: item.wishes.iter().map(ToString::to_string).collect(),
+                found: found(item, self.scope),
+                holds: item.holds(self.scope),
+                is_negated,
+            }),
+            Node::Each(each) => self.all.push(Explained {
+                selection: selection.to_owned(),
+                field: each.name(),
+                modifiers: String::new(),
+                wanted: wanted(&each.body),
+                found: elements(each, self.scope),
+                holds: each.holds(self.scope),
+                is_negated,
+            }),
         }
-        Node::Item(item) => all.push(Explained {
-            selection: selection.to_owned(),
-            field: item.place.name(),
-            modifiers: item.modifiers.clone(),
-            wanted: item.wishes.iter().map(ToString::to_string).collect(),
-            found: found(item, scope),
-            holds: item.holds(scope),
-        }),
-        Node::Each(each) => all.push(Explained {
-            selection: selection.to_owned(),
-            field: each.name(),
-            modifiers: String::new(),
-            wanted: wanted(&each.body),
-            found: elements(each, scope),
-            holds: each.holds(scope),
-        }),
     }
 }
 

@@ -142,6 +142,26 @@ impl Item {
         }
     }
 
+    /// The texts, in lower case, of which any will do, if there are no others: it holds where one
+    /// value of the field is one of them, in any letter case.
+    pub(crate) fn any_of(&self) -> Option<BTreeSet<String>> {
+        match &self.test {
+            Test::Any(wanted) if !wanted.iter().any(Wanted::is_cased) => self.exact(),
+            _ => None,
+        }
+    }
+
+    /// Whether it holds only where the field has a value that is not null.
+    pub(crate) fn needs_value(&self) -> bool {
+        let none = |wanted: &[Wanted]| wanted.iter().any(|wanted| matches!(wanted, Wanted::Null));
+        match &self.test {
+            Test::Exists(exists) => *exists,
+            Test::Any(wanted) => !none(wanted),
+            Test::All(each) => each.iter().any(|wanted| !none(wanted)),
+            Test::Neq(_) | Test::Reference { .. } => true,
+        }
+    }
+
     /// What it costs to ask, roughly.
     pub(crate) fn cost(&self) -> u32 {
         let comparing = match &self.test {

@@ -11,6 +11,7 @@ mod modifier;
 mod necessary;
 mod network;
 mod number;
+mod possible;
 mod scope;
 mod text;
 mod wanted;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 pub use explain::Explained;
 pub(crate) use item::Item;
 pub(crate) use modifier::{Modifiers, NAMES as MODIFIER_NAMES};
-pub(crate) use necessary::Necessary;
+pub(crate) use necessary::{Necessary, Values};
 pub(crate) use scope::{Place, Scope};
 pub(crate) use wanted::Wish;
 
@@ -55,6 +56,13 @@ impl Matcher {
     /// Values without which it cannot be satisfied.
     pub(crate) fn necessary(&self) -> Necessary {
         Necessary::of(&self.root)
+    }
+
+    /// What is left of it for records that are known to have one of these event names, and one of
+    /// these event sources.
+    pub(crate) fn rest(&self, names: &Values, sources: &Values) -> Matcher {
+        let nothing = Node::And(Vec::new());
+        Matcher { root: necessary::rest(&self.root, names, sources).unwrap_or(nothing) }
     }
 }
 

@@ -2,57 +2,40 @@
 
 use std::borrow::Cow;
 
-use crate::record::{Record, Value};
+use crate::record::{Object, Record};
 
-/// What `userIdentity` says, empty texts left out.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Identity<'b> {
+/// What `userIdentity` says, read where it is asked for; empty texts count as absent.
+#[derive(Debug)]
+pub(super) struct Identity<'o, 'b> {
+    members: &'o Object<'b>,
     kind: Option<Cow<'b, str>>,
-    pub(super) arn: Option<Cow<'b, str>>,
-    principal_id: Option<Cow<'b, str>>,
-    pub(super) account_id: Option<Cow<'b, str>>,
-    user_name: Option<Cow<'b, str>>,
-    access_key_id: Option<Cow<'b, str>>,
-    invoked_by: Option<Cow<'b, str>>,
-    identity_provider: Option<Cow<'b, str>>,
-    on_behalf_of: Option<Cow<'b, str>>,
-    pub(super) issuer_arn: Option<Cow<'b, str>>,
-    pub(super) source_identity: Option<Cow<'b, str>>,
 }
 
-impl<'b> Identity<'b> {
-    /// Reads it; its members may also be named in lower case throughout, as some relays do.
-    pub(super) fn read(identity: &Value<'b>) -> Identity<'b> {
-        let mut read = Identity::default();
-        let Value::Object(raw) = identity else {
-            return read;
-        };
-        for (name, value) in raw.members() {
-            match &*name {
-                "type" => read.kind = value.into_text(),
-                "arn" => read.arn = value.into_text(),
-                "principalId" | "principalid" => read.principal_id = value.into_text(),
-                "accountId" | "accountid" => read.account_id = value.into_text(),
-                "userName" | "username" => {
-                    read.user_name = value.into_text().filter(|name| name != HIDDEN);
-                }
-                "accessKeyId" | "accesskeyid" => read.access_key_id = value.into_text(),
-                "invokedBy" | "invokedby" => read.invoked_by = value.into_text(),
-                "identityProvider" | "identityprovider" => {
-                    read.identity_provider = value.into_text();
-                }
-                "onBehalfOf" | "onbehalfof" => {
-                    read.on_behalf_of = value.get("userId").into_text();
-                }
-                "sessionContext" | "sessioncontext" => {
-                    let [issuer, source] = value.pick(["sessionIssuer", "sourceIdentity"]);
-                    read.issuer_arn = issuer.get("arn").into_text();
-                    read.source_identity = source.into_text();
-                }
-                _ => {}
-            }
-        }
-        read
+impl<'o, 'b> Identity<'o, 'b> {
+    pub(super) fn of(members: &'o Object<'b>) -> Identity<'o, 'b> {
+        Identity { members, kind: members.get("type").into_text() }
+    }
+
+    /// A member as text.
+    pub(super) fn text(&self, name: &str) -> Option<Cow<'b, str>> {
+        self.members.get(name).into_text()
+    }
+
+    fn user_name(&self) -> Option<Cow<'b, str>> {
+        self.text("userName").filter(|name| name != HIDDEN)
+    }
+
+    fn on_behalf_of(&self) -> Option<Cow<'b, str>> {
+        self.members.get("onBehalfOf").get("userId").into_text()
+    }
+
+    /// The role of a session, or the user of a federated one.
+    pub(super) fn issuer_arn(&self) -> Option<Cow<'b, str>> {
+        self.members.get("sessionContext").get("sessionIssuer").get("arn").into_text()
+    }
+
+    pub(super) fn source_identity(&self) -> Option<Cow<'b, str>> {
+        self.members.get("sessionContext").get("sourceIdentity").into_text()
     }
 
     fn is(&self, kind: &str) -> bool {
@@ -60,38 +43,40 @@ impl<'b> Identity<'b> {
     }
 
     pub(super) fn service(&self, record: &Record<'b>) -> Option<Cow<'b, str>> {
-        let somebody = self.arn.is_some()
-            || self.issuer_arn.is_some()
-            || self.principal_id.is_some()
-            || self.user_name.is_some()
-            || self.access_key_id.is_some()
-            || self.on_behalf_of.is_some();
-        let alone = self.kind.is_none() && !somebody && self.invoked_by.is_some();
-        if !alone && !self.is("AWSService") {
+        let is_somebody = || {
+            ["arn", "principalId", "accessKeyId"].iter().any(|name| self.text(name).is_some())
+                || self.user_name().is_some()
+                || self.issuer_arn().is_some()
+                || self.on_behalf_of().is_some()
+        };
+        if !self.is("AWSService") && (self.kind.is_some() || is_somebody()) {
             return None;
         }
-        let name = self.invoked_by.clone();
+        let name = self.text("invokedBy");
+        if name.is_none() && !self.is("AWSService") {
+            return None;
+        }
         Some(service(name.or_else(|| record.get("eventSource").into_text())?))
     }
 
     pub(super) fn by_type(&self, record: &Record<'b>) -> Option<Cow<'b, str>> {
         match self.kind.as_deref()? {
             "IdentityCenterUser" => {
-                Some(format!("identity-center:{}", self.on_behalf_of.as_deref()?).into())
+                Some(format!("identity-center:{}", self.on_behalf_of()?).into())
             }
-            "SAMLUser" | "WebIdentityUser" => self.principal_id.clone().or_else(|| {
-                let user_name = self.user_name.as_deref()?;
-                Some(match self.identity_provider.as_deref() {
+            "SAMLUser" | "WebIdentityUser" => self.text("principalId").or_else(|| {
+                let user_name = self.user_name()?;
+                Some(match self.text("identityProvider") {
                     Some(provider) => format!("{provider}:{user_name}").into(),
-                    None => user_name.to_owned().into(),
+                    None => user_name,
                 })
             }),
             "IAMUser" => {
-                let (account, name) = (self.account_id.as_deref()?, self.user_name.as_deref()?);
+                let (account, name) = (self.text("accountId")?, self.user_name()?);
                 Some(format!("arn:{}:iam::{account}:user/{name}", partition(record)).into())
             }
             "Root" => {
-                let account = self.account_id.as_deref()?;
+                let account = self.text("accountId")?;
                 Some(format!("arn:{}:iam::{account}:root", partition(record)).into())
             }
             _ => None,
@@ -99,34 +84,35 @@ impl<'b> Identity<'b> {
     }
 
     pub(super) fn by_leftovers(&self) -> Option<Cow<'b, str>> {
-        if let Some(id) = &self.principal_id {
-            let stem = id.split(':').next().filter(|stem| !stem.is_empty());
-            return Some(stem.map_or_else(|| id.clone(), |stem| stem.to_owned().into()));
+        if let Some(id) = self.text("principalId") {
+            let stem = id.split(':').next().filter(|stem| !stem.is_empty()).map(str::to_owned);
+            return Some(stem.map_or(id, Cow::Owned));
         }
-        if let (Some(account), Some(name)) = (&self.account_id, &self.user_name) {
+        if let (Some(account), Some(name)) = (self.text("accountId"), self.user_name()) {
             return Some(format!("{account}:{name}").into());
         }
-        self.access_key_id.clone()
+        self.text("accessKeyId")
     }
 
     /// The name of a session, where this is one.
-    pub(super) fn session_name(&self) -> Option<&str> {
-        let arn = self.arn.as_deref().unwrap_or_default();
-        let mut resource = arn.splitn(6, ':').nth(5).unwrap_or_default().splitn(3, '/');
+    pub(super) fn session_name(&self) -> Option<String> {
+        let arn = self.text("arn");
+        let mut resource = arn.as_deref().unwrap_or_default().splitn(6, ':');
+        let mut resource = resource.nth(5).unwrap_or_default().splitn(3, '/');
         let in_arn = match resource.next() {
             Some("assumed-role") => resource.nth(1),
             Some("federated-user") => resource.next(),
             _ => None,
         };
         let whole_id = self.is("SAMLUser") || self.is("WebIdentityUser") || self.is("AWSService");
-        let may_be = in_arn.is_some() || self.issuer_arn.is_some() || self.arn.is_none();
+        let may_be = in_arn.is_some() || arn.is_none() || self.issuer_arn().is_some();
         if whole_id || !may_be {
             return None;
         }
-        let id = self.principal_id.as_deref().unwrap_or_default();
-        let in_id = id.split_once(':').map(|(_, session)| session);
+        let id = self.text("principalId");
+        let in_id = id.as_deref().and_then(|id| id.split_once(':')).map(|(_, session)| session);
         let name = in_id.filter(|name| !name.is_empty()).or(in_arn);
-        name.filter(|name| !name.is_empty())
+        name.filter(|name| !name.is_empty()).map(str::to_owned)
     }
 }
 

@@ -9,6 +9,7 @@
 mod json;
 mod key;
 mod members;
+mod object;
 mod oddity;
 mod scan;
 #[cfg(test)]
@@ -24,6 +25,7 @@ use siphasher::sip::SipHasher13;
 
 pub use json::TreeLimits;
 pub use key::Key;
+pub(crate) use object::Object;
 pub use oddity::{Oddities, Oddity};
 pub use value::{Elements, Raw, Value};
 
@@ -170,6 +172,21 @@ impl<'b> Record<'b> {
     #[must_use]
     pub fn whole(&self) -> Raw<'b> {
         Raw(self.bytes.get(self.members.start..).unwrap_or_default())
+    }
+
+    /// Whether a path that begins at `key` could lead anywhere: it is there and not null, or some
+    /// member that [`Key`] does not know may be named like the whole path.
+    pub(crate) fn may_hold(&self, key: Key) -> bool {
+        self.members.has_others || !matches!(self.members.span(key).of(self.bytes), [] | b"null")
+    }
+
+    /// A top-level text as it is written, if that is what it reads as too.
+    pub(crate) fn plain_text(&self, key: Key) -> Option<&'b [u8]> {
+        let span = self.members.span(key);
+        match span.of(self.bytes) {
+            [b'"', inner @ .., b'"'] if !span.is_escaped() => Some(inner),
+            _ => None,
+        }
     }
 
     /// Whether it has top-level members that [`Key`] does not know.

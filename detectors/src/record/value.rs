@@ -59,6 +59,15 @@ impl<'b> Value<'b> {
         }
     }
 
+    /// The same value, borrowed.
+    pub(crate) fn by_ref(&self) -> Value<'_> {
+        match self {
+            Value::Text(text) => Value::Text(Cow::Borrowed(text)),
+            Value::Number(text) => Value::Number(Cow::Borrowed(text)),
+            other => other.clone(),
+        }
+    }
+
     /// The member of this name, if this is an object that has it.
     #[must_use]
     pub fn get(&self, name: &str) -> Value<'b> {
@@ -134,11 +143,7 @@ impl<'b> Raw<'b> {
         let mut found = [Found::default(); N];
         self.each_member(|key, value| {
             for (name, found) in names.iter().zip(&mut found) {
-                if *key == *name.as_bytes() {
-                    found.exact = Some(value);
-                } else if found.exact.is_none() && key.eq_ignore_ascii_case(name.as_bytes()) {
-                    found.loose = Some(value);
-                }
+                found.offer(name.as_bytes(), key, value);
             }
         });
         found.map(|found| found.read(self.0))
@@ -149,27 +154,8 @@ impl<'b> Raw<'b> {
     /// since keys may hold dots themselves.
     pub(crate) fn along<'p>(self, path: &'p str) -> (Value<'b>, &'p str) {
         let mut found = Found::default();
-        let (mut exact_length, mut loose_length) = (0, 0);
-        self.each_member(|key, value| {
-            let Some((head, tail)) = path.as_bytes().split_at_checked(key.len()) else {
-                return;
-            };
-            if !matches!(tail, [] | [b'.', ..]) || !key.eq_ignore_ascii_case(head) {
-                return;
-            }
-            if *key == *head {
-                if key.len() >= exact_length {
-                    exact_length = key.len();
-                    found.exact = Some(value);
-                }
-            } else if key.len() >= loose_length {
-                loose_length = key.len();
-                found.loose = Some(value);
-            }
-        });
-        let length = if found.exact.is_some() { exact_length } else { loose_length };
-        let rest = path.get(length + 1..).unwrap_or_default();
-        (found.read(self.0), rest)
+        self.each_member(|key, value| found.offer_along(path.as_bytes(), key, value));
+        (found.read(self.0), found.rest_of(path))
     }
 
     /// The members of an object, in order, twice where a name stands twice.
@@ -191,16 +177,24 @@ impl<'b> Raw<'b> {
     /// Goes through the members with their names unescaped, up to where the bytes are no JSON.
     #[inline]
     fn each_member(self, mut visit: impl FnMut(&[u8], Span)) {
-        let Ok(mut walk) = Walk::behind(b'{', self.0, 0) else {
-            return;
-        };
-        while let Ok(Some(Member { key, value })) = walk.member() {
+        self.each_span(|Member { key, value }| {
             let name = key.of(self.0);
             if key.is_escaped() {
                 visit(text::read(name, true).as_bytes(), value);
             } else {
                 visit(name, value);
             }
+        });
+    }
+
+    /// Goes through the members as they lie there.
+    #[inline]
+    pub(super) fn each_span(self, mut visit: impl FnMut(Member)) {
+        let Ok(mut walk) = Walk::behind(b'{', self.0, 0) else {
+            return;
+        };
+        while let Ok(Some(member)) = walk.member() {
+            visit(member);
         }
     }
 
@@ -237,16 +231,55 @@ fn next<'b, T>(
     entry
 }
 
-/// What a search for a name has come upon.
+/// What a search for a name, or for the beginning of a path, has come upon.
 #[derive(Clone, Copy, Default)]
-struct Found {
+pub(super) struct Found {
     exact: Option<Span>,
     /// In another letter case.
     loose: Option<Span>,
+    /// How much of the path each is the name of.
+    exact_length: usize,
+    loose_length: usize,
 }
 
 impl Found {
-    fn read(self, bytes: &[u8]) -> Value<'_> {
+    /// Looks whether this is the member `name`: the last counts.
+    #[inline]
+    pub(super) fn offer(&mut self, name: &[u8], key: &[u8], value: Span) {
+        if key.len() != name.len() {
+            return;
+        }
+        if *key == *name {
+            self.exact = Some(value);
+        } else if self.exact.is_none() && key.eq_ignore_ascii_case(name) {
+            self.loose = Some(value);
+        }
+    }
+
+    /// Looks whether this member's name is the beginning of `path`: the longest counts.
+    #[inline]
+    pub(super) fn offer_along(&mut self, path: &[u8], key: &[u8], value: Span) {
+        let Some((head, [] | [b'.', ..])) = path.split_at_checked(key.len()) else {
+            return;
+        };
+        if *key == *head {
+            if key.len() >= self.exact_length {
+                self.exact_length = key.len();
+                self.exact = Some(value);
+            }
+        } else if key.len() >= self.loose_length && key.eq_ignore_ascii_case(head) {
+            self.loose_length = key.len();
+            self.loose = Some(value);
+        }
+    }
+
+    /// What of the path is left behind the name found.
+    pub(super) fn rest_of(self, path: &str) -> &str {
+        let length = if self.exact.is_some() { self.exact_length } else { self.loose_length };
+        path.get(length + 1..).unwrap_or_default()
+    }
+
+    pub(super) fn read(self, bytes: &[u8]) -> Value<'_> {
         match self.exact.or(self.loose) {
             Some(span) => Value::read(bytes, span),
             None => Value::Missing,

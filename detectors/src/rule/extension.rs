@@ -8,7 +8,7 @@ use super::keys::{self, LEVELS};
 use super::quantity::{MEMORY_SECS_MAX, TIMESPAN_SECS_MAX, span, thousandths, truth, whole};
 use super::{Kind, Level, Mode};
 
-const DETECTION_KEYS: [&str; 16] = [
+const DETECTION_KEYS: [&str; 15] = [
     "code",
     "scenario",
     "containment",
@@ -24,7 +24,6 @@ const DETECTION_KEYS: [&str; 16] = [
     "surge",
     "silence",
     "differ",
-    "eager",
 ];
 const MODES: [&str; 4] = ["alert", "observe", "enrich", "posture"];
 
@@ -223,10 +222,6 @@ impl Extension {
                     node.elements().iter().filter_map(|node| mark(node, problems)).collect();
             }
             "environment" => self.environment(node, problems),
-            "eager" => problems.push(Problem::new(
-                entry.line,
-                "`floodmark.eager` is not supported yet: what waits for the watermark waits",
-            )),
             "first_seen" | "surge" | "silence" => {
                 if self.special.is_some() {
                     let reason = "only one of `first_seen`, `surge`, `silence` may stand in a rule";

@@ -1,7 +1,10 @@
-//! Which detections a record could match at all, by its `eventName` and `eventSource`.
+//! Which detections a record could match at all, told by its `eventName` and `eventSource`, and by
+//! which members it has.
 //!
 //! Few records match a rule. Each detection stands in one list: by the event names it needs, else
-//! by its event sources, else in the list that is always asked.
+//! by its event sources, else in the list that is always asked. In its list it stands beside what
+//! else it needs, so that it is asked only where it has a chance: one that wants an `errorCode` is
+//! not asked of a record without.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -11,22 +14,56 @@ use smallvec::SmallVec;
 
 use super::Detection;
 use crate::field::{Fields, Path};
-use crate::record::Value;
+use crate::matcher::Matcher;
+use crate::record::{Key, Value};
 
 /// The index of a [`RuleSet`](super::RuleSet).
 #[derive(Debug)]
 pub(crate) struct Index {
     name: Path,
     source: Path,
-    by_name: Lists,
-    by_source: Lists,
-    always: Vec<usize>,
+    by_name: HashMap<Box<[u8]>, Vec<Entry>, RandomState>,
+    by_source: HashMap<Box<[u8]>, Source, RandomState>,
+    always: Vec<Entry>,
 }
 
-type Lists = HashMap<Box<[u8]>, Vec<usize>, RandomState>;
+/// An event source that some detection needs.
+#[derive(Debug, Default)]
+struct Source {
+    /// Its bit in [`Entry::sources`].
+    bit: u64,
+    entries: Vec<Entry>,
+}
+
+/// A detection, and what a record must have beside that under which it is listed.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    detection: usize,
+    /// Bits of the event sources of which it needs one; all where any will do.
+    sources: u64,
+    /// Members that must be there and not null.
+    members: SmallVec<[Key; 4]>,
+    /// What the list does not prove.
+    rest: Matcher,
+}
+
+impl Entry {
+    /// The place of the detection.
+    pub(crate) fn detection(&self) -> usize {
+        self.detection
+    }
+
+    /// Whether a record that it is a candidate for satisfies the detection.
+    pub(crate) fn fits(&self, fields: &Fields<'_, '_>) -> bool {
+        self.rest.fits(fields)
+    }
+}
 
 /// Detections to ask, in order.
-pub(crate) type Candidates = SmallVec<[usize; 16]>;
+pub(crate) type Candidates<'i> = SmallVec<[&'i Entry; 16]>;
+
+/// So many event sources have a bit of their own; all others share one.
+const SOURCES_TOLD_APART: usize = 63;
 
 impl Index {
     /// The index of these detections.
@@ -35,52 +72,98 @@ impl Index {
         let mut index = Index {
             name: path("eventName"),
             source: path("eventSource"),
-            by_name: Lists::default(),
-            by_source: Lists::default(),
+            by_name: HashMap::default(),
+            by_source: HashMap::default(),
             always: Vec::new(),
         };
-        for (place, detection) in detections.iter().enumerate() {
-            let necessary = detection.matcher.necessary();
-            let (lists, values) = match (necessary.names, necessary.sources) {
-                (Some(names), _) => (&mut index.by_name, names),
-                (None, Some(sources)) => (&mut index.by_source, sources),
-                (None, None) => {
-                    index.always.push(place);
-                    continue;
-                }
+        for (detection, held) in detections.iter().enumerate() {
+            let necessary = held.matcher.necessary();
+            let bits = necessary.sources.iter().flatten();
+            let bits = bits.fold(0, |bits, source| bits | index.bit_of(source.as_bytes()));
+            let are_told_apart = index.by_source.len() <= SOURCES_TOLD_APART;
+            let proven = necessary.sources.clone().filter(|_| are_told_apart);
+            let listed = [Key::EventName, Key::EventSource];
+            let members = necessary.members.iter().filter(|key| !listed.contains(key));
+            let entry = Entry {
+                detection,
+                sources: if necessary.sources.is_some() { bits } else { u64::MAX },
+                members: members.copied().collect(),
+                rest: held.matcher.rest(&necessary.names, &proven),
             };
-            for value in values {
-                lists.entry(value.into_bytes().into_boxed_slice()).or_default().push(place);
+            match (necessary.names, necessary.sources) {
+                (Some(names), _) => {
+                    for name in names {
+                        let list = index.by_name.entry(name.into_bytes().into()).or_default();
+                        list.push(entry.clone());
+                    }
+                }
+                (None, Some(sources)) => {
+                    for source in sources {
+                        if let Some(source) = index.by_source.get_mut(source.as_bytes()) {
+                            source.entries.push(entry.clone());
+                        }
+                    }
+                }
+                (None, None) => index.always.push(entry),
             }
         }
         index
     }
 
+    /// The bit of an event source.
+    fn bit_of(&mut self, source: &[u8]) -> u64 {
+        let bit = 1 << self.by_source.len().min(SOURCES_TOLD_APART);
+        let source = self.by_source.entry(source.into());
+        source.or_insert_with(|| Source { bit, entries: Vec::new() }).bit
+    }
+
     /// Detections that the record could match.
-    pub(crate) fn candidates(&self, fields: &Fields<'_, '_>) -> Candidates {
-        let mut candidates = Candidates::from_slice(&self.always);
-        for (path, lists) in [(&self.name, &self.by_name), (&self.source, &self.by_source)] {
-            if lists.is_empty() {
-                continue;
-            }
-            let _stopped = fields.visit(path, &mut |value| {
-                if let Some(places) = look_up(lists, &value) {
-                    candidates.extend_from_slice(places);
+    pub(crate) fn candidates<'i>(&'i self, fields: &Fields<'_, '_>) -> Candidates<'i> {
+        let mut candidates = Candidates::new();
+        let record = fields.record();
+        let mut sources = 0;
+        let mut consider = |entries: &'i [Entry], sources: u64| {
+            for entry in entries {
+                let source_fits = entry.sources == u64::MAX || entry.sources & sources != 0;
+                if source_fits && entry.members.iter().all(|key| record.may_hold(*key)) {
+                    candidates.push(entry);
                 }
-                ControlFlow::Continue(())
-            });
-        }
-        candidates.sort_unstable();
-        candidates.dedup();
+            }
+        };
+        each_lower(fields, Key::EventSource, &self.source, &mut |source| {
+            if let Some(source) = self.by_source.get(source) {
+                sources |= source.bit;
+                consider(&source.entries, u64::MAX);
+            }
+        });
+        each_lower(fields, Key::EventName, &self.name, &mut |name| {
+            if let Some(entries) = self.by_name.get(name) {
+                consider(entries, sources);
+            }
+        });
+        consider(&self.always, u64::MAX);
+        candidates.sort_unstable_by_key(|entry| entry.detection);
+        candidates.dedup_by_key(|entry| entry.detection);
         candidates
     }
 }
 
-fn look_up<'l>(lists: &'l Lists, value: &Value<'_>) -> Option<&'l [usize]> {
-    let (Value::Text(text) | Value::Number(text)) = value else {
-        return None;
+/// Visits the values of a field in lower case.
+fn each_lower(fields: &Fields<'_, '_>, key: Key, path: &Path, visit: &mut dyn FnMut(&[u8])) {
+    let mut lower: SmallVec<[u8; 64]> = SmallVec::new();
+    let mut each = |text: &[u8]| {
+        lower.clear();
+        lower.extend_from_slice(text);
+        lower.make_ascii_lowercase();
+        visit(&lower);
     };
-    let mut lower: SmallVec<[u8; 128]> = text.as_bytes().into();
-    lower.make_ascii_lowercase();
-    lists.get(lower.as_slice()).map(Vec::as_slice)
+    if let Some(text) = fields.record().plain_text(key) {
+        return each(text);
+    }
+    let _stopped = fields.visit(path, &mut |value| {
+        if let Value::Text(text) | Value::Number(text) = value {
+            each(text.as_bytes());
+        }
+        ControlFlow::Continue(())
+    });
 }

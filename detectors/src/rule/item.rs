@@ -147,7 +147,7 @@ impl Compiler<'_> {
 }
 
 /// The first `%name%` of a text, with what stands before and after it.
-fn placeholder(text: &str) -> Option<(&str, &str, &str)> {
+pub(crate) fn placeholder(text: &str) -> Option<(&str, &str, &str)> {
     let (before, tail) = text.split_once('%')?;
     let (name, after) = tail.split_once('%')?;
     let is_name = !name.is_empty()

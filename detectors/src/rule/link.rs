@@ -13,7 +13,7 @@ use super::load::{Body, Draft};
 use super::members::members;
 use super::names::{Names, fault, names, unknown};
 use super::tag::{feed, identity};
-use super::{Detection, Kind, Mark, Rule, RuleSet, Threshold, words};
+use super::{Detection, Kind, Mark, Members, Rule, RuleSet, Threshold, words};
 use crate::field::Path;
 use crate::matcher::Matcher;
 
@@ -28,11 +28,13 @@ pub(crate) fn link(mut drafts: Vec<Draft>, faults: &mut Vec<Fault>) -> Option<Ru
         members: vec![Vec::new(); drafts.len()],
         parents: vec![Vec::new(); drafts.len()],
         rule_of: vec![None; drafts.len()],
+        needed: Vec::new(),
         drafts: &drafts,
         names: &names,
         faults,
     };
     linker.resolve();
+    linker.need();
     let order = linker.order();
     linker.build(&order)
 }
@@ -48,6 +50,8 @@ pub(super) struct Linker<'d> {
     pub(super) parents: Vec<Vec<usize>>,
     /// Of each draft, its place among the rules with windows.
     pub(super) rule_of: Vec<Option<usize>>,
+    /// Of each draft, whether it speaks or something that speaks counts it.
+    needed: Vec<bool>,
 }
 
 impl<'d> Linker<'d> {
@@ -96,6 +100,22 @@ impl<'d> Linker<'d> {
         }
     }
 
+    /// Finds what is needed: whoever speaks, and what leads to it.
+    fn need(&mut self) {
+        self.needed = (0..self.drafts.len()).map(|at| self.speaks(at)).collect();
+        let mut ahead: Vec<usize> = (0..self.drafts.len()).filter(|at| self.speaks(*at)).collect();
+        while let Some(at) = ahead.pop() {
+            for member in self.members.get(at).into_iter().flatten().flatten() {
+                if let Some(needed) = self.needed.get_mut(*member)
+                    && !*needed
+                {
+                    *needed = true;
+                    ahead.push(*member);
+                }
+            }
+        }
+    }
+
     /// Drafts with windows, members before the correlations that name them.
     fn order(&mut self) -> Vec<usize> {
         let waits_for = |linker: &Self, at: usize| -> usize {
@@ -128,6 +148,7 @@ impl<'d> Linker<'d> {
         if done < all.count() {
             self.tell_cycles(&open);
         }
+        order.retain(|at| self.has_window(*at));
         for (place, at) in order.iter().enumerate() {
             if let Some(slot) = self.rule_of.get_mut(*at) {
                 *slot = Some(place);
@@ -166,8 +187,12 @@ impl<'d> Linker<'d> {
         }
     }
 
-    /// Whether a draft speaks for itself: nobody counts it, or who does says `generate`.
-    fn speaks(&self, at: usize) -> bool {
+    /// Whether a draft speaks for itself: nobody counts it, or who does says `generate`; and no
+    /// deployment has it silenced.
+    pub(super) fn speaks(&self, at: usize) -> bool {
+        if self.drafts.get(at).is_some_and(|draft| !draft.enabled) {
+            return false;
+        }
         let parents = self.parents.get(at).map(Vec::as_slice).unwrap_or_default();
         let generates = |parent: &usize| self.drafts.get(*parent).is_some_and(|p| p.generate);
         parents.is_empty() || parents.iter().any(generates)
@@ -177,9 +202,12 @@ impl<'d> Linker<'d> {
         let Some(draft) = self.drafts.get(at) else {
             return false;
         };
+        let is_needed = self.needed.get(at) == Some(&true);
         match draft.body {
-            Body::Detection { .. } => draft.extension.special.is_some() || self.speaks(at),
-            Body::Correlation(_) => true,
+            Body::Detection { .. } => {
+                is_needed && (draft.extension.special.is_some() || self.speaks(at))
+            }
+            Body::Correlation(_) => is_needed,
             Body::Filter { .. } | Body::Faulty => false,
         }
     }
@@ -194,6 +222,7 @@ impl<'d> Linker<'d> {
         for (at, draft) in self.drafts.iter().enumerate() {
             if let Body::Detection { condition, .. } = &draft.body {
                 let detection = Detection {
+                    id: draft.card.id.clone(),
                     name: draft.label().to_owned(),
                     matcher: Matcher::new(condition.clone()),
                     taps: Vec::new(),
@@ -243,8 +272,10 @@ impl<'d> Linker<'d> {
                 rule.taps = taps;
             }
         }
-        let detections: Vec<Detection> = detections.into_iter().map(|(_, d)| d).collect();
-        Some(RuleSet::of(rules, detections))
+        let lists = self.lists(&rules);
+        // What leads nowhere was silenced with all that counts it.
+        let detections = detections.into_iter().map(|(_, d)| d).filter(|d| !d.taps.is_empty());
+        Some(RuleSet { lists, ..RuleSet::of(rules, detections.collect()) })
     }
 
     /// A draft's rule, still without taps and tag.
@@ -274,6 +305,7 @@ impl<'d> Linker<'d> {
                 ),
             },
         };
+        let kind = self.apart(at, draft, kind);
         if kind.waits() && group_by.is_empty() {
             let line = self.correlation(at).map_or(draft.line, |c| c.line);
             let problem =
@@ -281,15 +313,6 @@ impl<'d> Linker<'d> {
             self.fault(at, problem);
         }
         let marks = self.marks(at, draft, &kind, timespan_secs);
-        let is_temporal = matches!(kind, Kind::Temporal(_) | Kind::Ordered(_));
-        if let Some((_, line)) = extension.differ.first() {
-            let reason = if is_temporal {
-                "`floodmark.differ` is not evaluated yet, and nothing in a rule is ignored"
-            } else {
-                "`floodmark.differ` belongs to a temporal rule"
-            };
-            self.fault(at, Problem::new(*line, reason));
-        }
         let differ = self.paths(at, &extension.differ);
         let evidence = extension.evidence.iter().cloned();
         let lines = extension.evidence_lines.iter().copied();
@@ -336,6 +359,27 @@ impl<'d> Linker<'d> {
             // Refused when the correlation was read.
             (_, None) => None,
         }
+    }
+
+    /// The kind of a rule whose members must differ, where it says so.
+    fn apart(&mut self, at: usize, draft: &Draft, kind: Kind) -> Kind {
+        let Some((_, line)) = draft.extension.differ.first() else { return kind };
+        let correlation = self.correlation(at);
+        let wants_all = correlation.is_some_and(|c| matches!(c.condition, Condition::All));
+        let count = correlation.and_then(|c| u8::try_from(c.rules.len()).ok()).unwrap_or(u8::MAX);
+        let reason = match &kind {
+            Kind::Temporal(_) if wants_all && (2..=Members::APART_MAX).contains(&count) => {
+                return Kind::Temporal(Members::Apart(count));
+            }
+            Kind::Temporal(_) | Kind::Ordered(_) => format!(
+                "`floodmark.differ` goes with `temporal` over 2 to {} rules that must all be there, \
+                 without `condition`",
+                Members::APART_MAX
+            ),
+            _ => "`floodmark.differ` belongs to a temporal rule".to_owned(),
+        };
+        self.fault(at, Problem::new(*line, reason));
+        kind
     }
 
     fn marks(&mut self, at: usize, draft: &Draft, kind: &Kind, timespan_secs: i64) -> Vec<Mark> {

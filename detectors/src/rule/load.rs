@@ -7,7 +7,9 @@ use super::detection::Compiler;
 use super::document::{self, Document, Node as Yaml, Page};
 use super::extension::{Extension, level};
 use super::fault::{Fault, Problem};
-use super::{Card, Environment, Level, RuleSet, keys, link};
+use super::lists::SCPS_IN_FORCE;
+use super::overrides::{self, Candidate, Override};
+use super::{Card, Environment, Level, Mode, RuleSet, keys, link};
 use crate::matcher::Node;
 
 /// Most faults that are told.
@@ -39,27 +41,42 @@ impl RuleSet {
         environment: &Environment,
         options: LoadOptions,
     ) -> Result<RuleSet, Vec<Fault>> {
+        RuleSet::load_changed(documents, environment, options, &[])
+    }
+
+    /// [`RuleSet::load_with`], with what a deployment changes of the rules.
+    ///
+    /// # Errors
+    /// As there; a fault of a change stands where the change does.
+    pub fn load_changed(
+        documents: &[Document],
+        environment: &Environment,
+        options: LoadOptions,
+        overrides: &[Override],
+    ) -> Result<RuleSet, Vec<Fault>> {
         let mut faults = Vec::new();
+        let candidates = candidates(documents, overrides, &mut faults);
         let mut drafts = Vec::new();
-        for document in documents {
-            let (pages, problem) = document::read(&document.text);
-            for page in &pages {
-                let mut problems = Vec::new();
-                let draft = draft(document, page, environment, options, &mut problems);
-                if problems.is_empty() {
-                    problems.extend(second_opinion(document, page));
+        for candidate in &candidates {
+            let mut problems = Vec::new();
+            let draft = settle(candidate, environment, options, &mut problems);
+            let rule = draft.label();
+            let told = problems.into_iter().map(|(by, problem)| {
+                match by.and_then(|by| overrides.get(by)) {
+                    Some(change) => {
+                        overrides::told(change, "", Problem { line: change.line, ..problem })
+                    }
+                    None => Fault {
+                        rule: Some(rule.to_owned()).filter(|rule| !rule.is_empty()),
+                        ..fault(&candidate.document.path, problem)
+                    },
                 }
-                let rule = draft.label();
-                faults.extend(problems.into_iter().map(|problem| Fault {
-                    rule: Some(rule.to_owned()).filter(|rule| !rule.is_empty()),
-                    ..fault(&document.path, problem)
-                }));
-                drafts.push(draft);
-            }
-            faults.extend(problem.map(|problem| fault(&document.path, problem)));
+            });
+            faults.extend(told);
+            drafts.push(draft);
         }
         match link::link(drafts, &mut faults) {
-            Some(rules) if faults.is_empty() => Ok(rules),
+            Some(rules) if faults.is_empty() => Ok(rules.within(environment)),
             _ => {
                 faults.sort_by(|a, b| (&a.path, a.line).cmp(&(&b.path, b.line)));
                 faults.dedup();
@@ -68,6 +85,52 @@ impl RuleSet {
             }
         }
     }
+}
+
+/// Every document, with what is changed of it.
+pub(crate) fn candidates<'d>(
+    documents: &'d [Document],
+    overrides: &[Override],
+    faults: &mut Vec<Fault>,
+) -> Vec<Candidate<'d>> {
+    let mut candidates = Vec::new();
+    for document in documents {
+        let (pages, problem) = document::read(&document.text);
+        candidates.extend(pages.into_iter().map(|page| Candidate {
+            document,
+            page,
+            changed: None,
+            enabled: true,
+        }));
+        faults.extend(problem.map(|problem| fault(&document.path, problem)));
+    }
+    overrides::apply(&mut candidates, overrides, faults);
+    candidates
+}
+
+/// The draft of a document as it is in force. Problems that a change makes are the change's, by
+/// its place among the overrides.
+fn settle(
+    candidate: &Candidate<'_>,
+    environment: &Environment,
+    options: LoadOptions,
+    problems: &mut Vec<(Option<usize>, Problem)>,
+) -> Draft {
+    let Candidate { document, page, changed, enabled } = candidate;
+    let mut found = Vec::new();
+    let mut settled = draft(document, &page.root, environment, options, &mut found);
+    if found.is_empty() {
+        found.extend(second_opinion(document, page));
+    }
+    let is_sound = found.is_empty();
+    problems.extend(found.into_iter().map(|problem| (None, problem)));
+    if is_sound && let Some((root, by)) = changed {
+        let mut found = Vec::new();
+        settled = draft(document, root, environment, options, &mut found);
+        problems.extend(found.into_iter().map(|problem| (Some(*by), problem)));
+    }
+    settled.enabled = *enabled;
+    settled
 }
 
 /// One document, read and checked by itself.
@@ -82,6 +145,10 @@ pub(crate) struct Draft {
     pub(crate) body: Body,
     /// What a rule does that names others: whether they speak for themselves too.
     pub(crate) generate: bool,
+    /// Whether it may speak for itself.
+    pub(crate) enabled: bool,
+    /// Lists of the environment that it names, and how many values each has.
+    pub(crate) lists: Vec<(String, usize)>,
     /// What decides which records match, so that it can be told from other versions of itself.
     pub(crate) canonical: String,
 }
@@ -137,22 +204,23 @@ fn fault(path: &str, problem: Problem) -> Fault {
 
 fn draft(
     document: &Document,
-    page: &Page,
+    root: &Yaml,
     environment: &Environment,
     options: LoadOptions,
     problems: &mut Vec<Problem>,
 ) -> Draft {
-    let root = &page.root;
     let text = |key| root.get(key).and_then(Yaml::text).map(str::to_owned);
     let mut draft = Draft {
         path: document.path.as_str().into(),
-        line: page.root.line,
+        line: root.line,
         id: text("id").map(|id| id.to_ascii_lowercase()),
         name: text("name"),
         card: card(document, root),
         extension: Extension::default(),
         body: Body::Faulty,
         generate: false,
+        enabled: true,
+        lists: Vec::new(),
         canonical: String::new(),
     };
     let Some(sort) = keys::check(root, root.line, problems) else {
@@ -166,6 +234,9 @@ fn draft(
         draft.card.containment.clone_from(&draft.extension.containment);
         draft.card.needs.clone_from(&draft.extension.needs);
         draft.card.evidence.clone_from(&draft.extension.evidence);
+        if draft.card.mode == Mode::Posture && is_scp_in_force(&draft.card, environment) {
+            draft.card.mode = Mode::Alert;
+        }
     }
     if let Some(node) = root.get("generate") {
         draft.generate = super::quantity::truth(node, "generate", problems).unwrap_or_default();
@@ -182,6 +253,13 @@ fn draft(
         draft.body = body.unwrap_or(Body::Faulty);
     }
     draft
+}
+
+/// Whether it sees what a policy forbids that is in force: what should be impossible.
+fn is_scp_in_force(card: &Card, environment: &Environment) -> bool {
+    let named = environment.lists.get(SCPS_IN_FORCE).map(Vec::as_slice).unwrap_or_default();
+    let is_named = |code: &str| named.iter().any(|name| name.eq_ignore_ascii_case(code));
+    card.scenario.as_deref() == Some("scp") && card.code.as_deref().is_some_and(is_named)
 }
 
 fn card(document: &Document, root: &Yaml) -> Card {
@@ -221,6 +299,7 @@ fn detection(
     let mut compiler = Compiler::new(environment, selectors(root), may_be_empty);
     let condition = compiler.detection(node, "detection", &[]);
     draft.canonical = canonical(node, &compiler);
+    draft.lists = lists(&compiler, environment);
     for list in draft.extension.empty.keys() {
         if !compiler.filled.contains_key(list) && !compiler.empty.contains(list) {
             let reason = format!("`floodmark.environment.{list}`: the rule uses no such list");
@@ -257,6 +336,7 @@ fn filter(
     let mut compiler = Compiler::new(environment, selectors(root), Default::default());
     let condition = compiler.detection(node, "filter", &["rules"]);
     draft.canonical = canonical(node, &compiler);
+    draft.lists = lists(&compiler, environment);
     problems.append(&mut compiler.problems);
     let rules = match node.get("rules") {
         None => {
@@ -288,6 +368,17 @@ fn canonical(node: &Yaml, compiler: &Compiler<'_>) -> String {
         canonical.push_str(&format!("%{name}{values:?}"));
     }
     canonical
+}
+
+/// The lists that come from the environment, not from the catalogue.
+fn lists(compiler: &Compiler<'_>, environment: &Environment) -> Vec<(String, usize)> {
+    let filled = compiler.filled.iter().map(|(name, values)| (name, values.len()));
+    let empty = compiler.empty.iter().map(|name| (name, 0));
+    filled
+        .chain(empty)
+        .filter(|(name, len)| *len == 0 || environment.lists.contains_key(*name))
+        .map(|(name, len)| (name.clone(), len))
+        .collect()
 }
 
 fn log_source(root: &Yaml, problems: &mut Vec<Problem>) -> Option<LogSource> {

@@ -148,5 +148,6 @@ fn holds(members: &Members, bits: u64) -> bool {
         Members::And(all) => all.iter().all(|part| holds(part, bits)),
         Members::Or(any) => any.iter().any(|part| holds(part, bits)),
         Members::Not(part) => !holds(part, bits),
+        Members::Apart(count) => (0..*count).all(|bit| bits & (1_u64 << bit) != 0),
     }
 }

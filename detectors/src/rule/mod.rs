@@ -4,6 +4,7 @@ mod condition;
 mod correlation;
 mod detection;
 mod document;
+mod export;
 mod extension;
 mod fault;
 mod filter;
@@ -11,9 +12,11 @@ mod index;
 mod item;
 mod keys;
 mod link;
+mod lists;
 mod load;
 mod members;
 mod names;
+mod overrides;
 pub mod pack;
 mod quantity;
 mod tag;
@@ -27,13 +30,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use document::Document;
+pub use export::export;
 pub use extension::{CONTAINMENTS, SCENARIOS};
 pub use fault::Fault;
+pub use lists::{AWS_NETWORKS, ListUse, OWN_NETWORKS, SCPS_IN_FORCE, lists_named};
 pub use load::LoadOptions;
+pub use overrides::{MarkSetting, Override, SETTINGS, Setting, SettingSort, SettingValue};
 
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::{operation_set, operation_set_names};
+use crate::derive::{Network, Networks};
 use crate::field::{Fields, Path};
 use crate::matcher::Matcher;
 
@@ -54,6 +61,10 @@ pub enum Level {
 }
 
 impl Level {
+    /// Every level, the least grave first.
+    pub const ALL: [Level; 5] =
+        [Level::Informational, Level::Low, Level::Medium, Level::High, Level::Critical];
+
     /// Sigma's word for it.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -80,6 +91,22 @@ pub enum Mode {
     Enrich,
     /// They are findings about posture, not pages.
     Posture,
+}
+
+impl Mode {
+    /// Every mode.
+    pub const ALL: [Mode; 4] = [Mode::Alert, Mode::Observe, Mode::Enrich, Mode::Posture];
+
+    /// The word that rules write for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Mode::Alert => "alert",
+            Mode::Observe => "observe",
+            Mode::Enrich => "enrich",
+            Mode::Posture => "posture",
+        }
+    }
 }
 
 /// What a rule says about itself; alerts hold it, so it outlives its rule.
@@ -123,6 +150,10 @@ pub struct Card {
     pub file: String,
     /// Line at which its document begins, from 1.
     pub line: usize,
+    /// Revision: a hash of what it samples, of its marks and of what it says. The same on every
+    /// machine; empty where the rule was put together by hand.
+    #[serde(default)]
+    pub version: String,
 }
 
 /// A comparison of a window's measure with numbers, Sigma's `condition: {gte: 5, lt: 9}`: all hold.
@@ -170,6 +201,26 @@ pub enum Members {
     Or(Vec<Members>),
     /// Not this (decided at the watermark).
     Not(Box<Members>),
+    /// All of the members 0 to n, each with a value that no other of them has
+    /// (`floodmark.differ`). A sample's value is then made by [`Members::apart`].
+    Apart(u8),
+}
+
+impl Members {
+    /// Most members of which each must differ from all others.
+    pub const APART_MAX: u8 = 8;
+
+    /// A sample's value for [`Members::Apart`]: the member, and a hash of what must differ.
+    #[must_use]
+    pub fn apart(member: u8, hash: u64) -> u64 {
+        hash << 6 | u64::from(member & 63)
+    }
+
+    /// Which member, and what must differ, of such a value.
+    #[must_use]
+    pub fn of_apart(value: u64) -> (usize, u64) {
+        ((value & 63) as usize, value >> 6)
+    }
 }
 
 /// What a window must hold, and how it is measured.
@@ -231,7 +282,7 @@ impl Kind {
 
 fn has_not(members: &Members) -> bool {
     match members {
-        Members::One(_) => false,
+        Members::One(_) | Members::Apart(_) => false,
         Members::And(all) | Members::Or(all) => all.iter().any(has_not),
         Members::Not(_) => true,
     }
@@ -284,7 +335,8 @@ pub struct Rule {
     pub taps: Vec<Tap>,
     /// For `silence`: keys that fall silent together are one burst.
     pub together: bool,
-    /// Differing values demanded of members (`floodmark.differ`).
+    /// The fields in which members must differ, all together one value (`floodmark.differ`); the kind
+    /// is then [`Members::Apart`].
     pub differ: Vec<Path>,
 }
 
@@ -315,6 +367,8 @@ impl Environment {
 /// A compiled Sigma detection rule, and where what it matches goes.
 #[derive(Debug)]
 pub struct Detection {
+    /// Sigma `id`, else `name`, else the title: what other tools call it.
+    pub id: String,
     /// Sigma `name`, else `id`, else title: for faults and `explain`.
     pub name: String,
     /// The condition.
@@ -351,6 +405,10 @@ pub struct RuleSet {
     pub rules: Vec<Rule>,
     /// Detections.
     pub detections: Vec<Detection>,
+    /// The lists of the environment that rules name.
+    pub lists: Vec<ListUse>,
+    /// The networks that are our own, and AWS's.
+    pub networks: Networks,
     /// Which detections a record could match; without it, all are asked.
     index: Option<index::Index>,
 }
@@ -363,7 +421,23 @@ impl RuleSet {
         for index in 0..rules.len() {
             speak_together(&mut rules, index);
         }
-        RuleSet { index: Some(index::Index::of(&detections)), rules, detections }
+        for rule in &mut rules {
+            let version = tag::version(rule);
+            Arc::make_mut(&mut rule.card).version = version;
+        }
+        let index = Some(index::Index::of(&detections));
+        RuleSet { index, rules, detections, ..RuleSet::default() }
+    }
+
+    /// The same rules among the networks that the environment names. What is no network is left
+    /// out: who reads the environment refuses it.
+    fn within(self, environment: &Environment) -> RuleSet {
+        let networks = |list: &str| {
+            let texts = environment.lists.get(list).map(Vec::as_slice).unwrap_or_default();
+            texts.iter().filter_map(|text| Network::parse(text).ok()).collect()
+        };
+        let networks = Networks { own: networks(OWN_NETWORKS), aws: networks(AWS_NETWORKS) };
+        RuleSet { networks, ..self }
     }
 
     /// Visits each detection that matches, in order.
@@ -373,9 +447,9 @@ impl RuleSet {
             self.detections.iter().filter(fitting).for_each(visit);
             return;
         };
-        for place in index.candidates(fields) {
-            if let Some(detection) = self.detections.get(place)
-                && detection.matcher.fits(fields)
+        for entry in index.candidates(fields) {
+            if let Some(detection) = self.detections.get(entry.detection())
+                && entry.fits(fields)
             {
                 visit(detection);
             }

@@ -47,6 +47,25 @@ pub(crate) fn feed(source: u64, taps: &[Tap], hashers: &mut [SipHasher13]) {
     }
 }
 
+/// Revision of a rule as a receiver sees it: unlike the tag it changes with marks and words too.
+/// Where a rule stands is not in it.
+pub(crate) fn version(rule: &Rule) -> String {
+    let mut hasher = SipHasher13::new();
+    hasher.write(&rule.tag.to_le_bytes());
+    let words = format!("{:?}{:?}", rule.kind, rule.marks);
+    text(&mut hasher, &words);
+    let card = &rule.card;
+    for said in [&card.title, &card.description, &card.mark] {
+        text(&mut hasher, said);
+    }
+    let level = card.level.map_or("", super::Level::word);
+    text(&mut hasher, level);
+    for said in card.tags.iter().chain(&card.containment).chain(&card.scenario) {
+        text(&mut hasher, said);
+    }
+    format!("{:016x}", hasher.finish())
+}
+
 fn text(hasher: &mut SipHasher13, text: &str) {
     hasher.write(&u64::try_from(text.len()).unwrap_or(u64::MAX).to_le_bytes());
     hasher.write(text.as_bytes());

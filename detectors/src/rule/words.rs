@@ -45,7 +45,13 @@ pub(crate) fn mark(draft: &Draft, kind: &Kind, timespan_secs: i64) -> String {
                 let numbers = numbers(threshold, 1);
                 format!("{numbers} of {} in {timespan_secs} s", rules(", "))
             }
-            _ => format!("{} in {timespan_secs} s", rules(" and ")),
+            _ => {
+                let differ = match draft.extension.differ.as_slice() {
+                    [] => String::new(),
+                    differ => format!(", each with another {}", fields(differ)),
+                };
+                format!("{}{differ} in {timespan_secs} s", rules(" and "))
+            }
         },
         Kind::Ordered(_) => format!("{} in {timespan_secs} s", rules(", then ")),
         Kind::FirstSeen { memory_secs, .. } => format!(

@@ -160,6 +160,13 @@ impl Burst {
         }
     }
 
+    /// Bytes of the records it keeps.
+    #[must_use]
+    pub fn record_bytes(&self) -> u64 {
+        let kept = self.least.iter().chain(&self.greatest).map(|kept| kept.record.len());
+        kept.chain(self.crossing.iter().map(|e| e.record.len())).sum::<usize>() as u64
+    }
+
     /// Whether anything was said about it.
     #[must_use]
     pub fn was_told(&self) -> bool {

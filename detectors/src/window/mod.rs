@@ -14,7 +14,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::alert::{Alert, AlertId, Evidence, Life};
-use crate::rule::{Kind, Rule};
+use crate::rule::{Kind, Members, Rule};
 use crate::sample::{Sample, WindowKey};
 use crate::time::EventTime;
 use burst::Burst;
@@ -30,6 +30,9 @@ pub struct Window {
     pub key: Arc<[Box<str>]>,
     samples: Samples,
     waiting: Waiting,
+    /// Bytes of the records that wait.
+    #[serde(default)]
+    waiting_bytes: u64,
     bursts: Vec<Burst>,
     /// All before it is forgotten: a sample from there was here once, and is not taken again.
     horizon: EventTime,
@@ -64,6 +67,8 @@ pub struct Consequences {
 pub enum Inserted {
     /// It is in the window now.
     New,
+    /// It is in the window, which remembers it without holding it: it cannot become hot.
+    Spare,
     /// It was there, or there is no room for it.
     Known,
     /// It is from a time that the window has forgotten.
@@ -79,6 +84,7 @@ impl Window {
             key,
             samples: Samples::default(),
             waiting: Waiting::of(&rule.kind),
+            waiting_bytes: 0,
             bursts: Vec::new(),
             horizon,
             decided: EventTime::MIN,
@@ -88,12 +94,13 @@ impl Window {
         }
     }
 
-    /// Takes a sample in, and judges the windows that hold it.
+    /// Takes a sample in, and judges the windows that hold it. `record` gives its record, and is
+    /// asked only where it may be wanted.
     pub fn insert(
         &mut self,
         rule: &Rule,
         sample: &Sample,
-        record: Option<Arc<[u8]>>,
+        record: &mut dyn FnMut() -> Option<Arc<[u8]>>,
         next_opened: &dyn Fn() -> u64,
         out: &mut Consequences,
     ) -> Inserted {
@@ -106,16 +113,17 @@ impl Window {
             value: sample.value,
             hot: false,
             lifted: false,
-            record,
+            record: None,
         };
         if !matches!(self.waiting, Waiting::Nothing) {
-            let is_new = self.waiting.add(&rule.kind, held);
-            return if is_new { Inserted::New } else { Inserted::Known };
+            return self.wait(rule, held, record);
         }
-        let crossing = held.record.clone().map(|record| Evidence { time: held.time, record });
         let Added::At(place) = self.samples.add(held, by_member(rule)) else {
             return Inserted::Known;
         };
+        if self.samples.as_slice().get(place).is_some_and(|held| held.record.is_none()) {
+            self.samples.set_record(place, record());
+        }
         if !rule.kind.waits() && self.samples.could_satisfy(&rule.kind) {
             let verdict =
                 verdict::around(&rule.kind, rule.timespan_secs, self.samples.as_slice(), place);
@@ -125,11 +133,33 @@ impl Window {
                 }
             }
             if let Some(hot) = verdict.hot {
+                let crossing = self.samples.as_slice().get(place).and_then(|held| {
+                    Some(Evidence { time: held.time, record: held.record.clone()? })
+                });
                 self.heat(rule, hot, crossing.as_ref(), next_opened, out);
             }
         }
         self.compact(rule, out);
         Inserted::New
+    }
+
+    /// Takes in a sample that only the watermark decides.
+    fn wait(
+        &mut self,
+        rule: &Rule,
+        held: Held,
+        record: &mut dyn FnMut() -> Option<Arc<[u8]>>,
+    ) -> Inserted {
+        let (mut taken, mut freed) = (0, 0);
+        let mut record = || {
+            let record = record();
+            taken += record.as_ref().map_or(0, |record| record.len() as u64);
+            record
+        };
+        let keeps_all = !rule.taps.is_empty();
+        let inserted = self.waiting.add(&rule.kind, held, keeps_all, &mut record, &mut freed);
+        self.waiting_bytes = (self.waiting_bytes + taken).saturating_sub(freed);
+        inserted
     }
 
     /// Lets time pass: decides what waited, closes what is over, forgets what is too old.
@@ -177,14 +207,21 @@ impl Window {
         }
     }
 
-    /// The least watermark at which [`advance`](Window::advance) has something to do.
+    /// The least watermark at which [`advance`](Window::advance) has something to do. Samples are
+    /// forgotten together: one may stay for up to a quarter longer, so that a busy window is not
+    /// called for each of them, and many windows are called at once.
     #[must_use]
     pub fn due(&self, rule: &Rule) -> Option<EventTime> {
-        let forget = self.samples.as_slice().first().map(|h| h.time.plus(longest_span(rule) + 1));
+        let samples = self.samples.as_slice();
+        let forget = samples.first().zip(samples.last()).map(|(first, last)| {
+            let span = longest_span(rule);
+            let at = first.time.plus(span / 8).min(last.time).plus(span + 1);
+            at.plus(at.0.wrapping_neg().rem_euclid((span / 8).max(1)))
+        });
         let close = self.bursts.iter().map(|b| self.may_close_at(rule, b)).min();
         let decide = if rule.kind.waits() && matches!(self.waiting, Waiting::Nothing) {
-            let undecided = self.samples.as_slice().partition_point(|h| h.time < self.decided);
-            self.samples.as_slice().get(undecided).map(|h| h.time.plus(1))
+            let undecided = samples.partition_point(|h| h.time < self.decided);
+            samples.get(undecided).map(|h| h.time.plus(1))
         } else {
             self.waiting.due(&rule.kind)
         };
@@ -238,6 +275,13 @@ impl Window {
         self.waiting.remembers()
     }
 
+    /// Bytes of the records it holds, one that is held twice counted twice.
+    #[must_use]
+    pub fn record_bytes(&self) -> u64 {
+        let bursts: u64 = self.bursts.iter().map(Burst::record_bytes).sum();
+        self.samples.record_bytes() + self.waiting_bytes + bursts
+    }
+
     /// The samples in it, least first.
     #[must_use]
     pub fn samples(&self) -> &[Held] {
@@ -278,7 +322,10 @@ impl Window {
                 self.heat(rule, window, None, next_opened, out);
             }
         } else {
-            for held in self.waiting.decide(&rule.kind, watermark) {
+            let mut freed = 0;
+            let hot = self.waiting.decide(&rule.kind, watermark, &mut freed);
+            self.waiting_bytes = self.waiting_bytes.saturating_sub(freed);
+            for held in hot {
                 if let Added::At(place) = self.samples.add(held, false) {
                     if !rule.taps.is_empty() {
                         self.lift(place..place + 1, out);
@@ -301,7 +348,8 @@ impl Window {
     ) {
         let mut touched: Option<(EventTime, EventTime)> = None;
         let tripping = self.samples.as_slice().get(places.start).map(|h| h.time);
-        for held in self.samples.as_mut_slice().get_mut(places).unwrap_or_default() {
+        for place in places {
+            let Some(held) = self.samples.as_mut_slice().get_mut(place) else { break };
             if std::mem::replace(&mut held.hot, true) {
                 continue;
             }
@@ -316,6 +364,10 @@ impl Window {
                 next_opened,
                 out,
             );
+            // The burst has its record if that is evidence; nobody else will ask for it.
+            if rule.taps.is_empty() || held.lifted {
+                self.samples.set_record(place, None);
+            }
         }
         let Some((from, to)) = touched else { return };
         if !self.said.is_empty() {
@@ -437,8 +489,13 @@ fn admit(
     *burst = elder;
 }
 
+/// Whether the samples of one event are one, and their values are bits that unite.
 fn by_member(rule: &Rule) -> bool {
-    matches!(rule.kind, Kind::Temporal(_) | Kind::Ordered(_))
+    match &rule.kind {
+        Kind::Temporal(members) => !matches!(members, Members::Apart(_)),
+        Kind::Ordered(_) => true,
+        _ => false,
+    }
 }
 
 /// How long samples matter: W for the rule itself, or until the bin of a surge is decided. One that

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use crate::record::EventId;
 use crate::rule::Kind;
@@ -29,8 +30,16 @@ pub struct Held {
     pub hot: bool,
     /// Whether the window that ends at it satisfies the rule, and the parents have been told.
     pub lifted: bool,
-    /// The record, for evidence and for the parents of a correlation.
+    /// The record, for evidence and for the parents of a correlation; none where neither can still
+    /// ask for it.
     pub record: Option<Arc<[u8]>>,
+}
+
+impl Held {
+    /// How many bytes of its record it holds.
+    pub(super) fn record_bytes(&self) -> u64 {
+        self.record.as_ref().map_or(0, |record| record.len() as u64)
+    }
 }
 
 /// What became of a sample on its way into the set.
@@ -51,6 +60,9 @@ pub struct Samples {
     index: Option<HashMap<(EventId, u64), EventTime, foldhash::fast::RandomState>>,
     /// How many samples have each value, by value: tells at sight that a mark is out of reach.
     values: Vec<(u64, u32)>,
+    /// Bytes of the records that are held.
+    #[serde(default)]
+    record_bytes: u64,
 }
 
 impl Samples {
@@ -60,9 +72,24 @@ impl Samples {
         &self.held
     }
 
-    /// All samples, to be marked. Times and identities must stay as they are.
+    /// All samples, to be marked. Times, identities and records must stay as they are.
     pub fn as_mut_slice(&mut self) -> &mut [Held] {
         &mut self.held
+    }
+
+    /// Bytes of the records that are held.
+    #[must_use]
+    pub fn record_bytes(&self) -> u64 {
+        self.record_bytes
+    }
+
+    /// Gives the sample at `place` its record, or takes it away.
+    pub fn set_record(&mut self, place: usize, record: Option<Arc<[u8]>>) {
+        if let Some(held) = self.held.get_mut(place) {
+            self.record_bytes -= held.record_bytes();
+            held.record = record;
+            self.record_bytes += held.record_bytes();
+        }
     }
 
     /// Unites the set with one sample. With `by_member`, samples of one event id are one and their
@@ -87,6 +114,7 @@ impl Samples {
                 return if has_grown { Added::At(place) } else { Added::Known };
             }
             let old = self.held.remove(place);
+            self.record_bytes -= old.record_bytes();
             self.count(old.value, false);
             new = Held { time: new.time, ..old };
         }
@@ -95,6 +123,7 @@ impl Samples {
             index.insert(identity(&new, by_member), new.time);
         }
         self.count(new.value, true);
+        self.record_bytes += new.record_bytes();
         self.held.insert(place, new);
         if self.index.is_none() && self.held.len() > INDEX_FROM {
             self.index = Some(self.held.iter().map(|h| (identity(h, by_member), h.time)).collect());
@@ -108,6 +137,10 @@ impl Samples {
         let reached = match kind {
             Kind::Count(mark) => mark.gte.map(|least| self.held.len() as u64 >= least),
             Kind::Distinct(mark) => mark.gte.map(|least| self.values.len() as u64 >= least),
+            Kind::Sum(mark) => mark.gte.map(|least| {
+                let sum = |(value, count): &(u64, u32)| u128::from(*value) * u128::from(*count);
+                self.values.iter().map(sum).sum::<u128>() >= u128::from(least)
+            }),
             _ => None,
         };
         reached.unwrap_or(true)
@@ -145,8 +178,9 @@ impl Samples {
     }
 
     fn drop_range(&mut self, places: std::ops::Range<usize>, by_member: bool) {
-        let gone: Vec<Held> = self.held.drain(places).collect();
+        let gone: SmallVec<[Held; 1]> = self.held.drain(places).collect();
         for held in gone {
+            self.record_bytes -= held.record_bytes();
             self.count(held.value, false);
             if let Some(index) = &mut self.index {
                 index.remove(&identity(&held, by_member));

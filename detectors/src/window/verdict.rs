@@ -26,13 +26,15 @@ pub fn around(kind: &Kind, span: i64, held: &[Held], place: usize) -> Verdict {
     let Some(new) = held.get(place) else {
         return verdict;
     };
+    if let Kind::Count(Threshold { gte, .. }) = kind {
+        return around_of_count(gte.unwrap_or(0).max(1), span, held, place);
+    }
     let (from, until) = (new.time.plus(-span), new.time.plus(span));
     let start = held.partition_point(|h| h.time < from);
     let stop = held.partition_point(|h| h.time <= until);
     let Some(near) = held.get(start..stop) else {
         return verdict;
     };
-    let least = Least::of(kind);
     let mut measure = Measure::of(kind);
     let mut low = 0;
     let mut group = 0;
@@ -48,18 +50,47 @@ pub fn around(kind: &Kind, span: i64, held: &[Held], place: usize) -> Verdict {
         }
         if start + end > place && measure.satisfies(kind, time.plus(-span).0) {
             verdict.ends.push(start + group..start + end);
-            // A window that had more than enough without the new sample made all but it hot before.
-            let (first, last) = if least.is_exceeded(end - low) {
-                (place, place + 1)
-            } else {
-                (start + low, start + end)
-            };
-            verdict.hot = Some(match verdict.hot.take() {
-                None => first..last,
-                Some(run) => run.start.min(first)..run.end.max(last),
-            });
+            verdict.heat(start + low..start + end);
         }
         group = end;
+    }
+    verdict
+}
+
+impl Verdict {
+    fn heat(&mut self, places: Range<usize>) {
+        self.hot = Some(match self.hot.take() {
+            None => places,
+            Some(run) => run.start.min(places.start)..run.end.max(places.end),
+        });
+    }
+}
+
+/// The same for a plain count of at least `least`, whose windows are measured by their ends alone.
+///
+/// A window with more than enough had enough before the new sample came: it made all but that one
+/// hot, and was told. So nothing is left to look at behind the next `least` samples, and a flood
+/// costs no more than a trickle.
+fn around_of_count(least: u64, span: i64, held: &[Held], place: usize) -> Verdict {
+    let mut verdict = Verdict::default();
+    let least = usize::try_from(least).unwrap_or(usize::MAX);
+    let Some(new) = held.get(place) else { return verdict };
+    let mut last = place;
+    while let Some(time) = held.get(last).map(|h| h.time).filter(|t| *t <= new.time.plus(span)) {
+        let first = held.partition_point(|h| h.time < time);
+        let end = held.partition_point(|h| h.time <= time);
+        let start = held.partition_point(|h| h.time < time.plus(-span));
+        let is_exceeded = end - start > least;
+        if end - start >= least {
+            if !is_exceeded || last == place {
+                verdict.ends.push(first..end);
+            }
+            verdict.heat(if is_exceeded { place..place + 1 } else { start..end });
+        }
+        if is_exceeded && last >= place.saturating_add(least) {
+            break;
+        }
+        last = end;
     }
     verdict
 }
@@ -104,22 +135,6 @@ pub fn reaches(kind: &Kind, gte: u64, span: i64, held: &[&Held]) -> bool {
     false
 }
 
-/// For plain counts: how many samples a window needs, so that those with more are known at sight.
-struct Least(Option<u64>);
-
-impl Least {
-    fn of(kind: &Kind) -> Least {
-        match kind {
-            Kind::Count(threshold) => Least(threshold.gte),
-            _ => Least(None),
-        }
-    }
-
-    fn is_exceeded(&self, samples: usize) -> bool {
-        self.0.is_some_and(|least| samples as u64 > least.max(1))
-    }
-}
-
 /// The measure of a window that slides over samples in order of time.
 enum Measure {
     Count(u64),
@@ -127,6 +142,8 @@ enum Measure {
     Sum(u128),
     /// How many samples of each member.
     Members(Box<[u32; 64]>),
+    /// Of each member, how many samples with each value that must differ.
+    Apart(Vec<HashMap<u64, u32, foldhash::fast::RandomState>>),
     /// For each prefix of the sequence, the latest time at which a chain that completes it began.
     Ordered {
         members: u8,
@@ -140,6 +157,9 @@ impl Measure {
         match kind {
             Kind::Distinct(_) => Measure::Distinct(HashMap::default()),
             Kind::Sum(_) => Measure::Sum(0),
+            Kind::Temporal(Members::Apart(count)) => {
+                Measure::Apart(vec![HashMap::default(); usize::from(*count)])
+            }
             Kind::Temporal(_) => Measure::Members(Box::new([0; 64])),
             Kind::Ordered(members) => Measure::Ordered {
                 members: *members,
@@ -158,6 +178,12 @@ impl Measure {
             Measure::Distinct(values) => *values.entry(held.value).or_default() += 1,
             Measure::Sum(sum) => *sum += u128::from(held.value),
             Measure::Members(counts) => each_bit(held.value, |bit| counts[bit] += 1),
+            Measure::Apart(members) => {
+                let (member, value) = Members::of_apart(held.value);
+                if let Some(values) = members.get_mut(member) {
+                    *values.entry(value).or_default() += 1;
+                }
+            }
             Measure::Ordered { members, latest, group } => {
                 let time = held.time.0;
                 // Equal seconds count as ordered: the members of one second are chained together.
@@ -181,12 +207,11 @@ impl Measure {
     fn leave(&mut self, held: &Held) {
         match self {
             Measure::Count(count) => *count -= 1,
-            Measure::Distinct(values) => {
-                if let Some(count) = values.get_mut(&held.value) {
-                    *count -= 1;
-                    if *count == 0 {
-                        values.remove(&held.value);
-                    }
+            Measure::Distinct(values) => take_one(values, held.value),
+            Measure::Apart(members) => {
+                let (member, value) = Members::of_apart(held.value);
+                if let Some(values) = members.get_mut(member) {
+                    take_one(values, value);
                 }
             }
             Measure::Sum(sum) => *sum -= u128::from(held.value),
@@ -206,6 +231,7 @@ impl Measure {
                 threshold.holds(u64::try_from(*sum).unwrap_or(u64::MAX))
             }
             (Measure::Members(counts), Kind::Temporal(members)) => present(members, counts),
+            (Measure::Apart(members), _) => can_differ(members),
             (Measure::Ordered { latest, .. }, Kind::Ordered(_)) => {
                 latest.last().is_some_and(|begun| *begun >= from)
             }
@@ -221,7 +247,53 @@ fn present(members: &Members, counts: &[u32; 64]) -> bool {
         Members::And(all) => all.iter().all(|m| present(m, counts)),
         Members::Or(any) => any.iter().any(|m| present(m, counts)),
         Members::Not(one) => !present(one, counts),
+        // Has a measure of its own.
+        Members::Apart(_) => false,
     }
+}
+
+fn take_one(values: &mut HashMap<u64, u32, foldhash::fast::RandomState>, value: u64) {
+    if let Some(count) = values.get_mut(&value) {
+        *count -= 1;
+        if *count == 0 {
+            values.remove(&value);
+        }
+    }
+}
+
+/// Whether each member can be given one of its values so that all differ: a matching in a bipartite
+/// graph, grown along augmenting paths. Of a member with as many values as there are members, any so
+/// many do: the others cannot take them all.
+fn can_differ(members: &[HashMap<u64, u32, foldhash::fast::RandomState>]) -> bool {
+    let choices: Vec<Vec<u64>> =
+        members.iter().map(|values| values.keys().take(members.len()).copied().collect()).collect();
+    let mut given: HashMap<u64, usize> = HashMap::new();
+    (0..members.len()).all(|member| give(member, &choices, &mut given, &mut Vec::new()))
+}
+
+/// Gives `member` a value, for which others may change to another of theirs. Goes no deeper than
+/// there are members.
+fn give(
+    member: usize,
+    choices: &[Vec<u64>],
+    given: &mut HashMap<u64, usize>,
+    tried: &mut Vec<u64>,
+) -> bool {
+    for value in choices.get(member).into_iter().flatten() {
+        if tried.contains(value) {
+            continue;
+        }
+        tried.push(*value);
+        let is_free = match given.get(value).copied() {
+            None => true,
+            Some(other) => give(other, choices, given, tried),
+        };
+        if is_free {
+            given.insert(*value, member);
+            return true;
+        }
+    }
+    false
 }
 
 fn each_bit(mut bits: u64, mut visit: impl FnMut(usize)) {

@@ -4,9 +4,13 @@
 //! yields the samples that are hot. From there on they are like all others.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::Inserted;
+use super::burst::EVIDENCE_EACH_END;
 use super::samples::Held;
 use crate::record::EventId;
 use crate::rule::Kind;
@@ -48,8 +52,8 @@ pub enum Waiting {
     Seen {
         /// The key's first sample.
         since: Option<EventTime>,
-        /// Values and when they were last seen, up to the watermark.
-        values: HashMap<u64, EventTime>,
+        /// Values and when they were last seen, up to the watermark, or since then while known.
+        values: HashMap<u64, EventTime, foldhash::fast::RandomState>,
         /// Samples not yet passed by the watermark.
         undecided: Undecided,
     },
@@ -78,7 +82,7 @@ impl Waiting {
         match kind {
             Kind::FirstSeen { .. } => Waiting::Seen {
                 since: None,
-                values: HashMap::new(),
+                values: HashMap::default(),
                 undecided: Undecided::default(),
             },
             Kind::Surge { .. } => {
@@ -95,37 +99,81 @@ impl Waiting {
         }
     }
 
-    /// Takes a sample in. False when it was known or there is no room.
-    pub fn add(&mut self, kind: &Kind, new: Held) -> bool {
+    /// Takes a sample in. `record` gives its record, where it may still be wanted: `keeps_all` says
+    /// that every sample's may. `freed` counts bytes of records that are no longer held.
+    pub(super) fn add(
+        &mut self,
+        kind: &Kind,
+        mut new: Held,
+        keeps_all: bool,
+        record: &mut dyn FnMut() -> Option<Arc<[u8]>>,
+        freed: &mut u64,
+    ) -> Inserted {
         let at = (new.time, new.id, new.value);
         match (self, kind) {
-            (Waiting::Seen { since, undecided, .. }, _) => {
+            (Waiting::Seen { since, values, undecided }, Kind::FirstSeen { memory_secs, .. }) => {
                 *since = Some(since.map_or(new.time, |s| s.min(new.time)));
-                undecided.0.len() < UNDECIDED_MAX && undecided.0.insert(at, new).is_none()
+                // Known for good: a sample that is decided lies in the memory before it. All between
+                // the two are then known by that one too, whenever they come, so that the value may
+                // count as seen until now.
+                if let Some(last) = values.get_mut(&new.value)
+                    && *last < new.time
+                    && *last >= new.time.plus(-memory_secs)
+                {
+                    *last = new.time;
+                    return Inserted::Spare;
+                }
+                if undecided.0.len() >= UNDECIDED_MAX || undecided.0.contains_key(&at) {
+                    return Inserted::Known;
+                }
+                new.record = record();
+                undecided.0.insert(at, new);
+                Inserted::New
             }
             (Waiting::Bins { since, open, .. }, Kind::Surge { bucket_secs, .. }) => {
                 *since = Some(since.map_or(new.time, |s| s.min(new.time)));
                 let bin = open.entry(new.time.0.div_euclid(*bucket_secs)).or_default();
-                bin.0.len() < UNDECIDED_MAX && bin.0.insert(at, new).is_none()
+                bin.add_to_bin(new, keeps_all, record, freed)
             }
-            (Waiting::Slots { active, undecided }, Kind::Silence { slot_secs, .. }) => {
+            (Waiting::Slots { active, undecided }, Kind::Silence { quiet_secs, slot_secs, .. }) => {
                 active.insert(new.time.0.div_euclid(*slot_secs));
                 // Of one second the least event id stands for all.
-                match undecided.get_mut(&new.time) {
-                    Some(known) if new.id < known.id => *known = new,
-                    Some(_) => return false,
-                    None => {
-                        undecided.insert(new.time, new);
+                if let Some(known) = undecided.get_mut(&new.time) {
+                    if new.id >= known.id {
+                        return Inserted::Known;
+                    }
+                    *freed += known.record_bytes();
+                    new.record = record();
+                    *known = new;
+                    return Inserted::New;
+                }
+                let (before, behind) = neighbours(undecided, new.time);
+                if is_bridged(before, behind, *quiet_secs) {
+                    return Inserted::Spare;
+                }
+                let time = new.time;
+                new.record = record();
+                undecided.insert(time, new);
+                for neighbour in [before, behind].into_iter().flatten() {
+                    let (before, behind) = neighbours(undecided, neighbour);
+                    if is_bridged(before, behind, *quiet_secs) {
+                        *freed += undecided.remove(&neighbour).map_or(0, |h| h.record_bytes());
                     }
                 }
-                true
+                Inserted::New
             }
-            _ => false,
+            _ => Inserted::Known,
         }
     }
 
-    /// Decides all that `watermark` settles, and yields what is hot, in order of time.
-    pub fn decide(&mut self, kind: &Kind, watermark: EventTime) -> Vec<Held> {
+    /// Decides all that `watermark` settles, and yields what is hot, in order of time. `freed` counts
+    /// bytes of records that are no longer held here.
+    pub(super) fn decide(
+        &mut self,
+        kind: &Kind,
+        watermark: EventTime,
+        freed: &mut u64,
+    ) -> Vec<Held> {
         match (self, kind) {
             (
                 Waiting::Seen { since, values, undecided },
@@ -137,8 +185,9 @@ impl Waiting {
                 // Samples of one second do not make each other known: nothing of [t-M, t) is at t.
                 let mut this_second: Vec<(u64, EventTime)> = Vec::new();
                 for held in settled.into_values() {
+                    *freed += held.record_bytes();
                     if this_second.last().is_some_and(|(_, time)| *time < held.time) {
-                        values.extend(this_second.drain(..));
+                        see(values, &mut this_second);
                     }
                     this_second.push((held.value, held.time));
                     let unknown = values
@@ -148,7 +197,7 @@ impl Waiting {
                         hot.push(held);
                     }
                 }
-                values.extend(this_second);
+                see(values, &mut this_second);
                 values.retain(|_, last| *last >= watermark.plus(-memory_secs));
                 while values.len() > VALUES_MAX {
                     let Some(oldest) =
@@ -168,10 +217,13 @@ impl Waiting {
                 let rest = open.split_off(&current);
                 let mut hot = Vec::new();
                 for (bin, samples) in std::mem::replace(open, rest) {
+                    *freed += samples.0.values().map(Held::record_bytes).sum::<u64>();
                     if surges(kind, *since, bin, samples.0.len() as u64, closed) {
-                        hot.extend(samples.0.values().cloned());
+                        closed.insert(bin, samples.0.len() as u64);
+                        hot.extend(samples.0.into_values());
+                    } else {
+                        closed.insert(bin, samples.0.len() as u64);
                     }
-                    closed.insert(bin, samples.0.len() as u64);
                 }
                 let oldest = current - i64::from(*buckets);
                 closed.retain(|bin, _| *bin >= oldest);
@@ -187,6 +239,7 @@ impl Waiting {
                     settled.keys().copied().chain(undecided.keys().next().copied()).collect();
                 let mut hot = Vec::new();
                 for (place, (time, held)) in settled.into_iter().enumerate() {
+                    *freed += held.record_bytes();
                     let quiet =
                         times.get(place + 1).is_none_or(|next| *next > time.plus(*quiet_secs));
                     let slot = time.0.div_euclid(*slot_secs);
@@ -243,6 +296,72 @@ impl Waiting {
             Waiting::Slots { active, undecided } => !active.is_empty() || !undecided.is_empty(),
         }
     }
+}
+
+impl Undecided {
+    /// Takes a sample of a bin that is open. All of a bin become hot together or none, so no more
+    /// of its records can be evidence than those of the ends.
+    fn add_to_bin(
+        &mut self,
+        mut new: Held,
+        keeps_all: bool,
+        record: &mut dyn FnMut() -> Option<Arc<[u8]>>,
+        freed: &mut u64,
+    ) -> Inserted {
+        let at = (new.time, new.id, new.value);
+        if self.0.len() >= UNDECIDED_MAX || self.0.contains_key(&at) {
+            return Inserted::Known;
+        }
+        let is_least = self.0.keys().nth(EVIDENCE_EACH_END - 1).is_none_or(|kept| at < *kept);
+        let is_greatest =
+            self.0.keys().rev().nth(EVIDENCE_EACH_END - 1).is_none_or(|kept| at > *kept);
+        if keeps_all || is_least || is_greatest {
+            new.record = record();
+        }
+        self.0.insert(at, new);
+        if !keeps_all && self.0.len() > 2 * EVIDENCE_EACH_END {
+            let mut pushed_out = |held: Option<&mut Held>| {
+                if let Some(held) = held {
+                    *freed += held.record_bytes();
+                    held.record = None;
+                }
+            };
+            if is_least {
+                pushed_out(self.0.values_mut().nth(EVIDENCE_EACH_END));
+            }
+            if is_greatest {
+                pushed_out(self.0.values_mut().rev().nth(EVIDENCE_EACH_END));
+            }
+        }
+        Inserted::New
+    }
+}
+
+/// Notes when values were seen; the latest time counts.
+fn see(
+    values: &mut HashMap<u64, EventTime, foldhash::fast::RandomState>,
+    seen: &mut Vec<(u64, EventTime)>,
+) {
+    for (value, time) in seen.drain(..) {
+        let last = values.entry(value).or_insert(time);
+        *last = time.max(*last);
+    }
+}
+
+/// The times before and behind this one.
+fn neighbours(
+    undecided: &BTreeMap<EventTime, Held>,
+    time: EventTime,
+) -> (Option<EventTime>, Option<EventTime>) {
+    let before = undecided.range(..time).next_back().map(|(time, _)| *time);
+    let behind = (Bound::Excluded(time), Bound::Unbounded);
+    (before, undecided.range(behind).next().map(|(time, _)| *time))
+}
+
+/// Whether the quiet of neither a sample nor the one before it depends on it: one behind it follows
+/// even the one before soon enough.
+fn is_bridged(before: Option<EventTime>, behind: Option<EventTime>, quiet_secs: i64) -> bool {
+    before.zip(behind).is_some_and(|(before, behind)| behind <= before.plus(quiet_secs))
 }
 
 /// Whether a closed bin of `count` samples towers over the whole bins of the baseline before it.

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod evidence;
 mod ledger;
 mod stream;
 mod wrong_turns;
@@ -25,6 +26,7 @@ fn kinds() -> impl Strategy<Value = Kind> {
         1 => Just(Kind::Temporal(Members::And(vec![one(0), one(1)]))),
         1 => Just(Kind::Temporal(Members::And(vec![one(0), Members::Or(vec![one(1), one(2)])]))),
         1 => Just(Kind::Temporal(Members::And(vec![one(0), Members::Not(Box::new(one(1)))]))),
+        2 => (2_u8..4).prop_map(|count| Kind::Temporal(Members::Apart(count))),
         2 => (1_u8..4).prop_map(Kind::Ordered),
         1 => (1_u64..4).prop_map(|n| Kind::Count(Threshold { lte: Some(n), ..Threshold::default() })),
         1 => (1_u64..4).prop_map(|n| Kind::Distinct(Threshold { eq: Some(n), ..Threshold::default() })),
@@ -99,6 +101,10 @@ fn fit(rule: &Rule, mut stream: Stream) -> Stream {
     for (_, point) in stream.inputs.iter_mut().flatten() {
         match rule.kind {
             Kind::Count(_) | Kind::Surge { .. } | Kind::Silence { .. } => point.value = 0,
+            Kind::Temporal(Members::Apart(_)) => {
+                // Three members and two values to differ in, and some of no member of the rule.
+                point.value = Members::apart(u8::try_from(point.id % 3).unwrap(), point.value % 2);
+            }
             Kind::Temporal(_) | Kind::Ordered(_) => point.value = point.value.max(1),
             Kind::Distinct(_) | Kind::Sum(_) | Kind::FirstSeen { .. } => {}
         }

@@ -2,10 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use floodmark_detectors::rule::{Environment, Fault, LoadOptions, RuleSet, pack};
+use anyhow::Context;
+use floodmark_detectors::rule::{
+    Document, Fault, LoadOptions, Override, RuleSet, lists_named, pack,
+};
 
 use super::{print, read_documents};
-use crate::config::{Property, Rules, Secret, Settings, SinkKind, SourceKind};
+use crate::config::{self, Lists, Property, Rules, Secret, Settings, SinkKind, SourceKind};
 
 /// Check a configuration and rules; tells all faults at once, and touches no network.
 #[derive(Debug, clap::Args)]
@@ -50,6 +53,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
         let speaking = rules.rules.iter().filter(|rule| rule.speaks).count();
         let detections = counted(rules.detections.len(), "detection");
         text += &format!("rules: {}, over {detections}\n", counted(speaking, "rule"));
+        text += &lists(rules);
     }
     text += &match examined.faults.len() {
         0 => "no faults\n".to_owned(),
@@ -57,6 +61,27 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
     };
     print(&text)?;
     Ok(examined.faults.is_empty())
+}
+
+/// The lists of the environment that rules name; of an empty one, what each rule means by it.
+fn lists(rules: &RuleSet) -> String {
+    let mut text = String::new();
+    let mut before = None;
+    for it in &rules.lists {
+        if before != Some(&it.list) {
+            let len = match it.len {
+                0 => "empty".to_owned(),
+                len => counted(len, "value"),
+            };
+            text += &format!("list {}: {len}\n", it.list);
+            before = Some(&it.list);
+        }
+        text += &match &it.empty {
+            Some(meaning) => format!("  {}: {meaning}\n", it.rule),
+            None => format!("  {}\n", it.rule),
+        };
+    }
+    text
 }
 
 /// What reading a configuration and its rules came to.
@@ -76,80 +101,138 @@ impl Examined {
     pub(super) fn of(config: Option<&Path>, instead: &[PathBuf]) -> Examined {
         let mut faults = Vec::new();
         let mut settings = None;
-        let mut named = Some((Rules::default(), Environment::default()));
+        let mut named = Some((Rules::default(), Lists::default()));
         if let Some(path) = config {
             match std::fs::read_to_string(path) {
                 Err(error) => {
                     faults.push(format!("{}: cannot be read: {error}", path.display()));
                     named = None;
                 }
-                Ok(text) => match Settings::parse(&text) {
-                    Ok(parsed) => {
-                        named = Some((parsed.rules.clone(), parsed.environment.clone()));
-                        settings = Some(parsed);
+                Ok(text) => {
+                    match Settings::parse(&text) {
+                        Ok(parsed) => settings = Some(parsed),
+                        Err(found) => faults.extend(of_config(path, &found.0)),
                     }
-                    Err(found) => {
-                        let line = |fault| format!("{}: {fault}", path.display());
-                        faults.extend(found.0.iter().map(line));
-                        named = named_in(&text);
-                    }
-                },
+                    // Its faults are among those that were told.
+                    named = config::rules_in(&text).ok().map(|(rules, lists, _)| (rules, lists));
+                }
             }
         }
-        if !instead.is_empty() {
-            let (rules, _) = named.get_or_insert_default();
-            *rules = Rules { paths: instead.to_vec(), shipped: false };
+        if named.is_none() && !instead.is_empty() {
+            named = Some(Default::default());
         }
-        let rules = named.and_then(|(rules, environment)| load(&rules, &environment, &mut faults));
+        let rules = named.and_then(|(rules, lists)| {
+            let written = Written::of(rules, lists, config, instead, &mut faults);
+            written.load(&mut faults)
+        });
         Examined { settings, rules, faults }
     }
 }
 
-/// The rules and lists that a configuration with faults names; none if its TOML cannot be read.
-fn named_in(text: &str) -> Option<(Rules, Environment)> {
-    #[derive(Default, serde::Deserialize)]
-    #[serde(default)]
-    struct Named {
-        rules: Part,
-        environment: std::collections::BTreeMap<String, Vec<String>>,
-    }
-    #[derive(serde::Deserialize)]
-    #[serde(default)]
-    struct Part {
-        paths: Vec<PathBuf>,
-        shipped: bool,
-    }
-    impl Default for Part {
-        fn default() -> Part {
-            let Rules { paths, shipped } = Rules::default();
-            Part { paths, shipped }
-        }
-    }
-    let named: Named = toml::from_str(text).ok()?;
-    let rules = Rules { paths: named.rules.paths, shipped: named.rules.shipped };
-    Some((rules, Environment { lists: named.environment }))
+/// Rules as written, and what a configuration makes of them.
+pub(super) struct Written {
+    pub(super) documents: Vec<Document>,
+    pub(super) lists: Lists,
+    pub(super) overrides: Vec<Override>,
+    options: LoadOptions,
+    config: PathBuf,
+    /// Whether all that was named could be read.
+    is_whole: bool,
 }
 
-fn load(rules: &Rules, environment: &Environment, faults: &mut Vec<String>) -> Option<RuleSet> {
-    let before = faults.len();
-    let mut documents = if rules.shipped { pack::documents() } else { Vec::new() };
-    for path in &rules.paths {
-        match read_documents(std::slice::from_ref(path), pack::TEST_ENDING, false) {
-            Ok(read) if read.is_empty() => {
-                faults.push(format!("{}: no rule file (*.yml, *.yaml) in it", path.display()));
+impl Written {
+    /// Reads what `config` says about rules, if one is named, and the rules it names or those under
+    /// `instead`.
+    fn read(config: Option<&Path>, instead: &[PathBuf], faults: &mut Vec<String>) -> Written {
+        let (mut rules, mut lists) = (Rules::default(), Lists::default());
+        if let Some(path) = config {
+            match std::fs::read_to_string(path) {
+                Err(error) => faults.push(format!("{}: cannot be read: {error}", path.display())),
+                Ok(text) => match config::rules_in(&text) {
+                    Ok((read_rules, read_lists, found)) => {
+                        faults.extend(of_config(path, &found.0));
+                        (rules, lists) = (read_rules, read_lists);
+                    }
+                    Err(found) => faults.extend(of_config(path, &found.0)),
+                },
             }
-            Ok(read) => documents.extend(read),
-            Err(error) => faults.push(format!("{error:#}")),
+        }
+        Written::of(rules, lists, config, instead, faults)
+    }
+
+    fn of(
+        rules: Rules,
+        lists: Lists,
+        config: Option<&Path>,
+        instead: &[PathBuf],
+        faults: &mut Vec<String>,
+    ) -> Written {
+        let before = faults.len();
+        let (paths, shipped) = match instead {
+            [] => (rules.paths.as_slice(), rules.shipped),
+            instead => (instead, false),
+        };
+        let mut documents = if shipped { pack::documents() } else { Vec::new() };
+        for path in paths {
+            match read_documents(std::slice::from_ref(path), pack::TEST_ENDING, false) {
+                Ok(read) if read.is_empty() => {
+                    faults.push(format!("{}: no rule file (*.yml, *.yaml) in it", path.display()));
+                }
+                Ok(read) => documents.extend(read),
+                Err(error) => faults.push(format!("{error:#}")),
+            }
+        }
+        let config = config.unwrap_or(Path::new("floodmark.toml")).to_owned();
+        let path = config.display().to_string();
+        let overrides = rules.overrides.into_iter();
+        Written {
+            documents,
+            lists,
+            overrides: overrides.map(|it| Override { path: path.clone(), ..it }).collect(),
+            options: LoadOptions { strict_services: paths.is_empty() },
+            config,
+            is_whole: faults.len() == before,
         }
     }
-    let options = LoadOptions { strict_services: rules.paths.is_empty() };
-    match RuleSet::load_with(&documents, environment, options) {
-        Ok(loaded) => (faults.len() == before).then_some(loaded),
-        Err(found) => {
-            faults.extend(found.iter().map(Fault::to_string));
-            None
+
+    /// The rules in force; none where anything is wrong with them.
+    fn load(&self, faults: &mut Vec<String>) -> Option<RuleSet> {
+        let before = faults.len();
+        let named = lists_named(&self.documents);
+        faults.extend(of_config(&self.config, &self.lists.unknown(&named)));
+        let environment = &self.lists.environment;
+        match RuleSet::load_changed(&self.documents, environment, self.options, &self.overrides) {
+            Ok(loaded) => {
+                faults.extend(of_config(&self.config, &self.lists.unknown_scps(&loaded)));
+                (self.is_whole && faults.len() == before).then_some(loaded)
+            }
+            Err(found) => {
+                faults.extend(found.iter().map(Fault::to_string));
+                None
+            }
         }
     }
+
+    /// The rules, and what they were read from.
+    ///
+    /// # Errors
+    /// Every fault, one a line.
+    pub(super) fn load_from(
+        config: Option<&Path>,
+        instead: &[PathBuf],
+    ) -> anyhow::Result<(Written, RuleSet)> {
+        let mut faults = Vec::new();
+        let written = Written::read(config, instead, &mut faults);
+        let rules = written.load(&mut faults).filter(|_| faults.is_empty());
+        let rules = rules.with_context(|| {
+            format!("{}:\n{}", counted(faults.len(), "fault"), faults.join("\n"))
+        })?;
+        Ok((written, rules))
+    }
+}
+
+fn of_config(path: &Path, faults: &[config::Fault]) -> Vec<String> {
+    faults.iter().map(|fault| format!("{}: {fault}", path.display())).collect()
 }
 
 /// What this machine lacks: no fault of the configuration, which may be meant for another.

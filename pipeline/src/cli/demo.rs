@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use floodmark_detectors::alert::{Alert, Life};
 use floodmark_detectors::engine::{Counts, Engine, Options};
-use floodmark_detectors::rule::{Environment, Mode};
+use floodmark_detectors::rule::Mode;
 use hdrhistogram::Histogram;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use rdkafka::config::ClientConfig;
@@ -18,7 +18,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Produc
 
 use super::generate::PlanArgs;
 use super::replay::workers;
-use super::{load_rules, stop};
+use super::{Chosen, stop};
 use crate::clock::Stopwatch;
 use crate::encode::text;
 use crate::flow;
@@ -68,7 +68,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
     let plan = args.plan.plan(Feed::Disordered);
-    let rules = Arc::new(load_rules(&[], &Environment::default())?);
+    let rules = Arc::new(Chosen::default().load()?);
     let cluster = MockCluster::new(1).context("cannot start the Kafka inside this process")?;
     cluster.create_topic(TOPIC, PARTITIONS, 1).context("cannot create the topic")?;
     let brokers = cluster.bootstrap_servers();
@@ -241,6 +241,8 @@ struct Show<'b> {
     planted: Vec<(Planted, Option<Alert>)>,
     /// Bursts that were not planted, by their last word.
     others: BTreeMap<u128, Alert>,
+    /// Findings of rules that look at settings.
+    posture: u64,
     merged: u64,
     counts: Counts,
     rejects: u64,
@@ -255,6 +257,7 @@ impl<'b> Show<'b> {
             quiet,
             planted: planted.iter().map(|p| (p.clone(), None)).collect(),
             others: BTreeMap::new(),
+            posture: 0,
             merged: 0,
             counts: Counts::default(),
             rejects: 0,
@@ -272,8 +275,14 @@ impl<'b> Show<'b> {
             self.latency.record_n(micros.clamp(1, 3_600_000_000), records.saturating_sub(1)).ok();
         }
         for alert in report.alerts {
-            if alert.rule.mode == Mode::Enrich {
-                continue;
+            match alert.rule.mode {
+                Mode::Alert => {}
+                // A weak setting is listed, and wakes nobody.
+                Mode::Posture => {
+                    self.posture += u64::from(alert.life == Life::Open);
+                    continue;
+                }
+                Mode::Enrich | Mode::Observe => continue,
             }
             if alert.life == Life::Open && !self.quiet {
                 let lines = text::lines(&alert, console_has_colour());
@@ -335,6 +344,10 @@ impl<'b> Show<'b> {
             self.planted.len(),
             self.planted.len() - missed,
             self.others.len(),
+        );
+        println!(
+            "posture  {} findings about settings, which wake nobody",
+            HumanCount(self.posture)
         );
         println!(
             "records  {} made, {} read, {} rejected, {} samples, {} duplicates of samples; {mean:.0} bytes each",

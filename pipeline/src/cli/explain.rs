@@ -5,10 +5,10 @@ mod record;
 
 use std::path::{Path, PathBuf};
 
-use floodmark_detectors::rule::{Environment, Rule, RuleSet};
+use floodmark_detectors::rule::{Rule, RuleSet};
 
 use super::rules::label;
-use super::{load_rules, print};
+use super::{Chosen, print};
 
 /// Say why a rule fired or did not. Of a record it tells, test by test, what each detection that
 /// feeds the rule asked for and found, and under which key the record counts. Of a key it tells,
@@ -35,13 +35,12 @@ pub(super) struct Args {
     /// History for a KEY: files and folders of CloudTrail, as `floodmark replay` reads them.
     #[arg(long, value_name = "PATH", num_args = 1..)]
     records: Vec<PathBuf>,
-    /// Rules to use in place of the shipped ones: a file or a folder. May be given again.
-    #[arg(long, value_name = "DIR")]
-    rules: Vec<PathBuf>,
+    #[command(flatten)]
+    chosen: Chosen,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
-    let rules = load_rules(&args.rules, &Environment::default())?;
+    let rules = args.chosen.load()?;
     let target = Target::find(&rules, &args.rule)?;
     let text = match &args.what {
         None if args.records.is_empty() => target.describe(&rules),
@@ -61,7 +60,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
             let mut text = String::new();
             for place in places {
                 // Each rule is told by a set of its own, from which all else is left out.
-                let rules = load_rules(&args.rules, &Environment::default())?;
+                let rules = args.chosen.load()?;
                 let what = what.as_deref().unwrap_or_default();
                 text += &key::explain(rules, place, what, &args.records)?;
             }

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use floodmark_detectors::time::EventTime;
 
 use crate::config::parse_duration;
-use crate::generate::{Attacks, Feed, Plan, history, planted, write, write_files};
+use crate::generate::{Attacks, Feed, Payloads, Plan, Wrapping, history, planted, write_files};
 
 /// Write an organisation's CloudTrail: thousands of principals at work, and attacks woven in. The
 /// same arguments give the same bytes.
@@ -16,7 +16,8 @@ use crate::generate::{Attacks, Feed, Plan, history, planted, write, write_files}
 #[command(after_help = "\
 Examples:
   floodmark generate --records 100000 > feed.ndjson
-  floodmark generate --feed files --out bucket/ --truth truth.ndjson")]
+  floodmark generate --feed files --out bucket/ --truth truth.ndjson
+  floodmark generate --envelope cloudwatch --per-payload 50 > subscription.gz")]
 pub(super) struct Args {
     #[command(flatten)]
     plan: PlanArgs,
@@ -26,6 +27,13 @@ pub(super) struct Args {
     /// A file, `-` for standard output, or for `--feed files` a folder.
     #[arg(long, default_value = "-")]
     out: PathBuf,
+    /// What the records are wrapped in. Text comes a payload a line, what is packed with gzip or
+    /// Zstandard one behind the other, and `kpl` in base64, a payload a line.
+    #[arg(long, value_enum, default_value_t = Wrapping::Plain)]
+    envelope: Wrapping,
+    /// Records in one payload; 1 where an envelope holds one.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    per_payload: u32,
     /// Begin with the weeks before, from which `first_seen` rules learn what is not new.
     #[arg(long)]
     history: bool,
@@ -118,6 +126,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
         std::fs::write(path, lines).with_context(|| format!("cannot write {}", path.display()))?;
     }
     let records = if args.feed == FeedArg::Files {
+        let is_plain = args.envelope == Wrapping::Plain;
+        anyhow::ensure!(is_plain, "--feed files writes files of `Records`: leave --envelope out");
         anyhow::ensure!(args.out.as_os_str() != "-", "--feed files needs a folder: --out DIR");
         write_files(&plan, &args.out).with_context(into)?
     } else if args.out.as_os_str() == "-" {
@@ -134,16 +144,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
     Ok(true)
 }
 
-fn write_feed(args: &Args, plan: &Plan, mut out: impl Write) -> std::io::Result<u64> {
-    let mut before = 0;
+fn write_feed(args: &Args, plan: &Plan, out: impl Write) -> std::io::Result<u64> {
+    let per_payload = if args.envelope.is_single() { 1 } else { args.per_payload as usize };
+    let mut payloads = Payloads::new(out, args.envelope, per_payload);
     if args.history {
         for delivered in history(plan) {
-            out.write_all(&delivered.record)?;
-            out.write_all(b"\n")?;
-            before += 1;
+            payloads.put(&delivered.record)?;
         }
     }
-    let records = write(plan, &mut out)?;
-    out.flush()?;
-    Ok(before + records)
+    payloads.put_feed(plan)?;
+    payloads.finish()
 }

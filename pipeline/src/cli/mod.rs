@@ -4,18 +4,20 @@ mod check;
 mod demo;
 mod explain;
 mod generate;
+mod query;
 mod replay;
 mod rules;
 mod run;
 mod stop;
 mod test;
+mod tune;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
-use floodmark_detectors::rule::{Document, Environment, Fault, LoadOptions, RuleSet, pack};
+use floodmark_detectors::rule::{Document, Fault, RuleSet};
 
 /// Finds bursts in AWS CloudTrail: reads the stream, keeps sliding windows per principal, and
 /// raises an alert the moment a burst crosses its mark.
@@ -35,8 +37,12 @@ enum Command {
     Run(run::Args),
     /// Put history through the rules, as fast as the machine allows.
     Replay(replay::Args),
+    /// Propose marks from history, with the evidence.
+    Tune(tune::Args),
     /// Say why a rule fired or did not, for a record or for a key.
     Explain(explain::Args),
+    /// Write the query that finds the rest of an alert, for Athena, Logs Insights or Lake.
+    Query(query::Args),
     /// Check a configuration and rules; tells all faults at once, and touches no network.
     Check(check::Args),
     /// Run the tests that stand beside rules.
@@ -50,6 +56,12 @@ enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+    /// Write the manual pages, one for each command.
+    Man {
+        /// The folder; it is made if there is none.
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
 }
 
 /// Parses the arguments and runs the command. Exit code 0: done, and all is well; 1: done, and
@@ -61,7 +73,9 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Tune(args) => tune::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Query(args) => query::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Rules(args) => rules::run(&args),
@@ -71,6 +85,7 @@ pub fn main() -> ExitCode {
             clap_complete::generate(shell, &mut Cli::command(), "floodmark", &mut out);
             print(&String::from_utf8_lossy(&out)).map(|()| true)
         }
+        Command::Man { folder } => man(&folder).map(|()| true),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -91,19 +106,42 @@ fn print(text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Loads the rules under `paths`, or the shipped ones where there are none.
-///
-/// # Errors
-/// Every fault, one a line.
-fn load_rules(paths: &[PathBuf], environment: &Environment) -> anyhow::Result<RuleSet> {
-    let (documents, options) = if paths.is_empty() {
-        (pack::documents(), LoadOptions { strict_services: true })
-    } else {
-        (read_documents(paths, pack::TEST_ENDING, false)?, LoadOptions::default())
-    };
-    RuleSet::load_with(&documents, environment, options).map_err(|faults| refuse(&faults))
+/// Writes `floodmark.1`, `floodmark-run.1` and so on.
+fn man(folder: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder)
+        .and_then(|()| clap_mangen::generate_to(Cli::command(), folder))
+        .with_context(|| format!("cannot write to the folder {}", folder.display()))
 }
 
+/// Which rules a command is about.
+#[derive(Debug, Default, clap::Args)]
+struct Chosen {
+    /// A configuration: its rules, what it changes of them, and its lists. Without it, the shipped
+    /// rules as they are.
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    /// Rules to use in place of those: a file or a folder. May be given again.
+    #[arg(long, value_name = "DIR", global = true)]
+    rules: Vec<PathBuf>,
+}
+
+impl Chosen {
+    /// # Errors
+    /// Every fault, one a line.
+    fn load(&self) -> anyhow::Result<RuleSet> {
+        self.read().map(|(_, rules)| rules)
+    }
+
+    /// The rules, and what they were read from.
+    ///
+    /// # Errors
+    /// As there.
+    fn read(&self) -> anyhow::Result<(check::Written, RuleSet)> {
+        check::Written::load_from(self.config.as_deref(), &self.rules)
+    }
+}
+
+/// The faults as one error, one a line.
 fn refuse(faults: &[Fault]) -> anyhow::Error {
     let lines: Vec<String> = faults.iter().map(Fault::to_string).collect();
     anyhow::anyhow!("the rules have {} faults:\n{}", faults.len(), lines.join("\n"))

@@ -230,11 +230,11 @@ fn parts(
             Box::new(move |aside| drop(asides.send(aside)))
         };
         let name = it.name.clone();
-        let own = |(input, to): (&String, &Box<str>)| {
-            let inside = input.strip_prefix(&name)?.strip_prefix(' ')?;
-            Some((inside.to_owned(), to.clone()))
-        };
-        let own: BTreeMap<String, Box<str>> = positions.iter().filter_map(own).collect();
+        let mut own = BTreeMap::new();
+        for (input, to) in positions {
+            let inside = input.strip_prefix(&name).and_then(|rest| rest.strip_prefix(' '));
+            own.extend(inside.map(|inside| (inside.to_owned(), to.clone())));
+        }
         parts.push(match &it.kind {
             SourceKind::File { paths } => {
                 let lateness_secs = settings.engine.lateness_secs;
@@ -318,7 +318,8 @@ struct Daemon {
     /// Bursts that opened and are not over, of rules that alert.
     open: i64,
     sent: u64,
-    not_sent: u64,
+    /// Bursts of rules that only observe or enrich, by rule.
+    observed: BTreeMap<String, u64>,
     file_faults: u64,
     since_start: Stopwatch,
     since_status: Stopwatch,
@@ -352,7 +353,7 @@ impl Daemon {
             counts: Counts::default(),
             open: 0,
             sent: 0,
-            not_sent: 0,
+            observed: BTreeMap::new(),
             file_faults: 0,
             since_start: Stopwatch::start(),
             since_status: Stopwatch::start(),
@@ -390,7 +391,10 @@ impl Daemon {
         }
         for alert in alerts {
             if matches!(alert.rule.mode, Mode::Observe | Mode::Enrich) {
-                self.not_sent += 1;
+                if alert.life == Life::Open {
+                    let name = alert.rule.code.clone().unwrap_or_else(|| alert.rule.title.clone());
+                    *self.observed.entry(name).or_default() += 1;
+                }
                 continue;
             }
             self.open += match alert.life {
@@ -507,13 +511,14 @@ impl Daemon {
         }
         format!(
             "{} records, {rate}/s, {} late, {} rejected, {} windows, {} open bursts, {} alerts sent, \
-             watermark {watermark}{bounds}",
+             {} observed, watermark {watermark}{bounds}",
             self.counts.records,
             self.late,
             self.rejects,
             engine.window_count(),
             self.open,
             self.sent,
+            self.observed.values().sum::<u64>(),
         )
     }
 
@@ -535,8 +540,8 @@ impl Daemon {
         for (reason, count) in &self.reasons {
             eprintln!("floodmark: {count} rejected: {reason}");
         }
-        if self.not_sent > 0 {
-            eprintln!("floodmark: {} of rules that observe or enrich, not sent", self.not_sent);
+        for (rule, bursts) in &self.observed {
+            eprintln!("floodmark: {rule}: {bursts} bursts, not sent: it observes or enriches");
         }
         if self.open > 0 {
             let how = if self.ledger.is_kept() {

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context;
 use floodmark_detectors::rule::{LoadOptions, pack};
 
 use super::{print, read_documents};
+use crate::encode::ocsf::{View, ocsf};
 use crate::rule_tests;
 
 /// Run the tests that stand beside rules. Beside `x.yml` stands `x.test.yml`, a list of tests:
@@ -32,6 +34,9 @@ pub(super) struct Args {
     /// Files and folders with rules and their tests; the shipped ones, if none is named.
     #[arg(value_name = "DIR")]
     paths: Vec<PathBuf>,
+    /// Write the bursts that the tests give as NDJSON of OCSF findings to this file.
+    #[arg(long, value_name = "FILE")]
+    alerts: Option<PathBuf>,
     /// List every test, not only those that failed.
     #[arg(long, short)]
     verbose: bool,
@@ -46,6 +51,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
     };
     let verdicts = rule_tests::run(&documents, &tests, options)
         .map_err(|faults| anyhow::anyhow!("tests that cannot be read:\n{}", faults.join("\n")))?;
+    if let Some(path) = &args.alerts {
+        let bursts = verdicts.iter().flat_map(|verdict| &verdict.bursts);
+        let lines: String = bursts.map(|burst| format!("{}\n", ocsf(burst, View::Final))).collect();
+        std::fs::write(path, lines).with_context(|| format!("cannot write {}", path.display()))?;
+    }
     let mut text = String::new();
     let mut failed = 0;
     for verdict in &verdicts {

@@ -114,7 +114,7 @@ mod tests {
         let text = format!("[[source]]\ntype = \"kinesis\"\n{text}");
         let settings = Settings::parse(&text).unwrap();
         let SourceKind::Kinesis(kinesis) = settings.sources[0].kind.clone() else { panic!() };
-        kinesis
+        *kinesis
     }
 
     #[test]

@@ -8,19 +8,23 @@
 //! Secrets are never in the file: `{ env = "NAME" }` or `{ file = "/run/secrets/name" }` says where
 //! they are ([`Secret`]).
 
+mod environment;
 mod fault;
 mod kafka;
 mod kinesis;
 mod ledger;
 mod reader;
+mod rules;
 mod secret;
 pub mod settings;
 
+pub use environment::{LISTS, Lists};
 pub use fault::{Fault, Faults};
 pub use kafka::{Kafka, Property, Start};
 pub use ledger::Ledger;
+pub use rules::Rules;
 pub use secret::{Hidden, Secret};
-pub use settings::{Engine, Rules, Settings, Sink, SinkKind, Source, SourceKind};
+pub use settings::{Engine, Settings, Sink, SinkKind, Source, SourceKind, rules_in};
 
 /// Reads a duration for the command line: `15m`, `90s`, `1h30m`; in seconds.
 ///

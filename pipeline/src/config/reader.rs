@@ -60,11 +60,14 @@ pub(super) struct Section<'t, 'i> {
     /// Where the table begins.
     at: usize,
     known: BTreeSet<&'static str>,
+    /// Whether tables under names of the writer's own were asked for.
+    names_tables: bool,
 }
 
 impl<'t, 'i> Section<'t, 'i> {
     pub(super) fn new(table: &'t DeTable<'i>, path: &str, at: usize) -> Section<'t, 'i> {
-        Section { table, path: path.to_owned(), at, known: BTreeSet::new() }
+        let path = path.to_owned();
+        Section { table, path, at, known: BTreeSet::new(), names_tables: false }
     }
 
     pub(super) fn at(&self) -> usize {
@@ -75,8 +78,14 @@ impl<'t, 'i> Section<'t, 'i> {
     pub(super) fn path(&self, key: &str) -> String {
         match self.path.as_str() {
             "" => key.to_owned(),
+            path if key.is_empty() => path.to_owned(),
             path => format!("{path}.{key}"),
         }
+    }
+
+    /// Whether there is nothing in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.table.is_empty()
     }
 
     pub(super) fn get(&mut self, key: &'static str) -> Option<Placed<'t, 'i>> {
@@ -191,6 +200,22 @@ impl<'t, 'i> Section<'t, 'i> {
         sections
     }
 
+    /// The tables among the keys that nothing asked for, under names of the writer's own.
+    pub(super) fn named_tables(&mut self) -> Vec<(&'t str, Section<'t, 'i>)> {
+        self.names_tables = true;
+        let mut tables = Vec::new();
+        for (key, value) in self.table {
+            let name = key.get_ref().as_ref();
+            if let Some(table) = value.get_ref().as_table()
+                && !self.known.contains(name)
+            {
+                let section = Section::new(table, &self.path(name), key.span().start);
+                tables.push((name, section));
+            }
+        }
+        tables
+    }
+
     /// Every entry, whatever its key.
     pub(super) fn entries(&self) -> impl Iterator<Item = (&'t str, Placed<'t, 'i>)> + use<'t, 'i> {
         self.table.iter().map(|(key, value)| (key.get_ref().as_ref(), value))
@@ -221,9 +246,10 @@ impl<'t, 'i> Section<'t, 'i> {
 
     /// Refuses what nothing asked for.
     pub(super) fn end(self, report: &mut Report<'_>) {
-        for (key, _) in self.table {
+        for (key, value) in self.table {
             let name = key.get_ref().as_ref();
-            if !self.known.contains(name) {
+            let is_named = self.names_tables && value.get_ref().is_table();
+            if !self.known.contains(name) && !is_named {
                 let fix = match nearest(name, self.known.iter().copied()).as_str() {
                     "" => format!(
                         "known here: {}",
@@ -261,8 +287,22 @@ pub(super) fn integer(value: &DeValue<'_>) -> Option<i64> {
     i64::from_str_radix(integer.as_str(), integer.radix()).ok()
 }
 
+/// A number of at most three places, not negative, in thousandths.
+pub(super) fn thousandths(value: &DeValue<'_>) -> Option<u64> {
+    if let Some(whole) = integer(value) {
+        return u64::try_from(whole).ok()?.checked_mul(1_000);
+    }
+    let text = value.as_float()?.as_str().replace('_', "");
+    let (whole, places) = text.split_once('.')?;
+    if places.is_empty() || places.len() > 3 {
+        return None;
+    }
+    let places: u64 = format!("{places:0<3}").parse().ok()?;
+    whole.parse::<u64>().ok()?.checked_mul(1_000)?.checked_add(places)
+}
+
 /// `did you mean "brokers"?`, or nothing where none is near.
-fn nearest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> String {
+pub(super) fn nearest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> String {
     let likeness = |known: &'k str| (strsim::normalized_damerau_levenshtein(name, known), known);
     known
         .map(likeness)

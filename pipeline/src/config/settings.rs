@@ -5,14 +5,17 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use floodmark_detectors::engine::WINDOWS_MAX;
-use floodmark_detectors::rule::Environment;
+use toml::Spanned;
 use toml::de::DeTable;
 
+use super::environment::{self, Lists};
 use super::fault::Faults;
 use super::kafka::{self, Kafka};
 use super::kinesis;
 use super::ledger::{self, Ledger};
-use super::reader::{Report, Section, texts};
+use super::reader::{Report, Section};
+use super::rules::{self, Rules};
+use crate::encode;
 use crate::sink::{Format, Rotation};
 
 /// Everything that a configuration says.
@@ -29,7 +32,7 @@ pub struct Settings {
     /// The rules.
     pub rules: Rules,
     /// Lists that rules name as `%list%`.
-    pub environment: Environment,
+    pub environment: Lists,
 }
 
 /// `[[source]]`
@@ -54,7 +57,7 @@ pub enum SourceKind {
     /// Topics of Kafka.
     Kafka(Kafka),
     /// A stream of Kinesis.
-    Kinesis(crate::source::kinesis::Settings),
+    Kinesis(Box<crate::source::kinesis::Settings>),
 }
 
 /// `[[sink]]`
@@ -104,31 +107,10 @@ impl Default for Engine {
     }
 }
 
-/// `[rules]`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rules {
-    /// Files and folders of rules of one's own.
-    pub paths: Vec<PathBuf>,
-    /// Whether the shipped pack is in force too.
-    pub shipped: bool,
-}
-
-impl Default for Rules {
-    fn default() -> Rules {
-        Rules { paths: Vec::new(), shipped: true }
-    }
-}
-
 impl Settings {
     /// Reads a configuration; all its faults at once, by line. Touches nothing else.
     pub fn parse(text: &str) -> Result<Settings, Faults> {
-        let (table, errors) = DeTable::parse_recoverable(text);
-        let mut report = Report { text, faults: Vec::new() };
-        for error in errors {
-            let at = error.span().map_or(0, |span| span.start);
-            let reason = format!("is no TOML: {}", error.message().replace('\n', ", "));
-            report.note("", at, String::new(), &reason, "");
-        }
+        let (table, mut report) = table(text);
         // What could not be read as TOML would only give faults that are none.
         let settings =
             if report.faults.is_empty() { read(table.get_ref(), &mut report) } else { None };
@@ -138,6 +120,32 @@ impl Settings {
             _ => Err(Faults(report.faults)),
         }
     }
+}
+
+/// What a configuration says about rules, whatever else stands in it; and the faults of that alone.
+///
+/// # Errors
+/// It is no TOML.
+pub fn rules_in(text: &str) -> Result<(Rules, Lists, Faults), Faults> {
+    let (table, mut report) = table(text);
+    if !report.faults.is_empty() {
+        return Err(Faults(report.faults));
+    }
+    let (rules, lists) = of_rules(&mut Section::new(table.get_ref(), "", 0), &mut report);
+    report.faults.sort_by_key(|fault| fault.line);
+    Ok((rules, lists, Faults(report.faults)))
+}
+
+/// The tables, and what is no TOML.
+fn table(text: &str) -> (Spanned<DeTable<'_>>, Report<'_>) {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    let mut report = Report { text, faults: Vec::new() };
+    for error in errors {
+        let at = error.span().map_or(0, |span| span.start);
+        let reason = format!("is no TOML: {}", error.message().replace('\n', ", "));
+        report.note("", at, String::new(), &reason, "");
+    }
+    (table, report)
 }
 
 fn read(table: &DeTable<'_>, report: &mut Report<'_>) -> Option<Settings> {
@@ -165,18 +173,22 @@ fn read(table: &DeTable<'_>, report: &mut Report<'_>) -> Option<Settings> {
     }
     let engine = file.table("engine", report).map(|it| engine(it, report));
     let ledger = file.table("ledger", report).map(|it| ledger::read(it, report));
-    let rules = file.table("rules", report).map(|it| rules(it, report));
-    let environment = file.table("environment", report);
-    let environment = environment.map(|section| environment_of(&section, report));
+    let (rules, environment) = of_rules(&mut file, report);
     file.end(report);
     Some(Settings {
         sources,
         sinks,
         engine: engine.unwrap_or_default(),
         ledger: ledger.unwrap_or_default(),
-        rules: rules.unwrap_or_default(),
-        environment: environment.unwrap_or_default(),
+        rules,
+        environment,
     })
+}
+
+fn of_rules(file: &mut Section<'_, '_>, report: &mut Report<'_>) -> (Rules, Lists) {
+    let rules = file.table("rules", report).map(|it| rules::read(it, report));
+    let lists = file.table("environment", report).map(|it| environment::read(&it, report));
+    (rules.unwrap_or_default(), lists.unwrap_or_default())
 }
 
 fn source(
@@ -199,7 +211,7 @@ fn source(
         }
         "stdin" => Some(SourceKind::Stdin),
         "kafka" => kafka::read(&mut section, report).map(SourceKind::Kafka),
-        _ => kinesis::read(&mut section, report).map(SourceKind::Kinesis),
+        _ => kinesis::read(&mut section, report).map(|it| SourceKind::Kinesis(Box::new(it))),
     };
     section.end(report);
     Some(Source { name, kind: read? })
@@ -213,7 +225,8 @@ fn sink(
     let kinds = [("stdout", "stdout"), ("file", "file"), ("kafka", "kafka")];
     let kind = kind(&mut section, &kinds, report)?;
     let name = name(&mut section, kind, names, report);
-    let words = [("ndjson", Format::Ndjson), ("text", Format::Text { colour: false })];
+    let mut words = vec![("ndjson", Format::Ndjson), ("text", Format::Text { colour: false })];
+    words.extend(encode::Format::ALL.map(|(word, format)| (word, Format::Encoded(format))));
     let format = section.word("format", &words, report).unwrap_or_default();
     let written = if kind == "file" {
         let path = section.text("path", report).map(PathBuf::from);
@@ -291,27 +304,6 @@ fn engine(mut section: Section<'_, '_>, report: &mut Report<'_>) -> Engine {
         workers: workers.and_then(|workers| NonZeroUsize::new(count(workers))),
         windows_max: windows.map_or(defaults.windows_max, count),
     }
-}
-
-fn rules(mut section: Section<'_, '_>, report: &mut Report<'_>) -> Rules {
-    let paths = section.texts("paths", report).unwrap_or_default();
-    let shipped = section.flag("shipped", report).unwrap_or(true);
-    if !shipped && paths.is_empty() {
-        let fix = "name paths, or leave shipped = true";
-        section.missing("paths", fix, report);
-    }
-    section.end(report);
-    Rules { paths: paths.into_iter().map(PathBuf::from).collect(), shipped }
-}
-
-fn environment_of(section: &Section<'_, '_>, report: &mut Report<'_>) -> Environment {
-    let mut environment = Environment::default();
-    for (name, value) in section.entries() {
-        if let Some(list) = texts(&section.path(name), value, report) {
-            environment.lists.insert(name.to_owned(), list);
-        }
-    }
-    environment
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ fn the_example_is_valid_and_shows_the_defaults() {
     );
     assert_eq!(settings.engine, Engine::default());
     assert_eq!(settings.rules.shipped, Rules::default().shipped);
-    assert_eq!(settings.environment.lists["allowed_buckets"].len(), 2);
+    assert_eq!(settings.environment.environment.lists["allowed_buckets"].len(), 2);
     // Every line that is commented out is valid too, all sources and sinks at once.
     let settings_commented = text
         .lines()
@@ -89,7 +89,7 @@ paths = ["a", 1]
 [environment]
 buckets = { a = 1 }
 "#;
-    let expected = r#"line 2: surprise: is no known key (known here: engine, environment, rules, sink, source)
+    let expected = r#"line 2: surprise: is no known key (known here: engine, environment, ledger, rules, sink, source)
 line 3: source[0].brokers: is missing (write brokers = ["host:9092"])
 line 5: source[0].borkers: is no known key (did you mean brokers?)
 line 6: source[0].topic: must be a text that is not empty, got "" (write topic = "..")
@@ -103,7 +103,7 @@ line 16: source[3].paths: is missing (write paths = ["/var/log/cloudtrail"])
 line 21: source[4].name: names another one already, got "same" (choose another)
 line 22: source[4].path: is no known key (known here: name, type)
 line 23: sink[0].path: is missing (write path = "alerts.ndjson")
-line 25: sink[0].format: must be one of ndjson, text, got "json" (did you mean ndjson?)
+line 25: sink[0].format: must be one of ndjson, text, ocsf, ecs, asff, cef, got "json" (did you mean ndjson?)
 line 26: sink[0].files_max: counts files put aside, and none are without bytes_max (add bytes_max)
 line 28: engine.lateness: must be a duration from 0s to 7d, got "15" (write a number and s, m, h or d, as in "15m" or "1h30m")
 line 29: engine.workers: must be a whole number from 1 to 1024, got 0 (without quotes)

@@ -5,7 +5,21 @@
 //! not say which tactic a technique serves in the rule, so a tactic is joined to the techniques
 //! only where the rule names one alone. Other tags (`cve.`, `detection.`) are none of ours.
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
 use serde_json::{Value, json};
+
+/// Version of MITRE ATT&CK Enterprise that tags mean.
+pub(crate) const ATTACK_VERSION: &str = "19.1";
+/// Version of MITRE ATLAS that tags mean.
+pub(crate) const ATLAS_VERSION: &str = "5.6.0";
+
+/// Names of techniques by id; a technique that is not in it goes by its id alone.
+static TECHNIQUES: LazyLock<BTreeMap<&str, &str>> = LazyLock::new(|| {
+    let rows = include_str!("techniques.tsv").lines().filter(|line| !line.starts_with('#'));
+    rows.filter_map(|row| row.split_once('\t')).collect()
+});
 
 /// Tactic tags of Sigma and their ids (ATT&CK Enterprise; v19 renamed defense evasion to stealth
 /// and set defense impairment beside it).
@@ -32,9 +46,22 @@ const TACTICS: [(&str, &str, &str); 16] = [
 pub(crate) fn attacks(tags: &[String]) -> Vec<Value> {
     let folded: Vec<String> =
         tags.iter().map(|tag| tag.trim().to_ascii_lowercase().replace('_', "-")).collect();
-    let mut attacks = matrix(folded.iter().filter_map(|tag| tag.strip_prefix("attack.")));
-    attacks.extend(matrix(folded.iter().filter_map(|tag| tag.strip_prefix("atlas."))));
+    let mut attacks = Vec::new();
+    for (prefix, version) in [("attack.", ATTACK_VERSION), ("atlas.", ATLAS_VERSION)] {
+        let names = folded.iter().filter_map(|tag| tag.strip_prefix(prefix));
+        attacks.extend(matrix(names).into_iter().map(|mut attack| {
+            attack["version"] = version.into();
+            attack
+        }));
+    }
     attacks
+}
+
+fn named(uid: &str) -> Value {
+    match TECHNIQUES.get(uid) {
+        Some(name) => json!({"uid": uid, "name": name}),
+        None => json!({"uid": uid}),
+    }
 }
 
 fn matrix<'t>(names: impl Iterator<Item = &'t str>) -> Vec<Value> {
@@ -83,12 +110,46 @@ fn technique(name: &str) -> Option<Value> {
     };
     let uid = numbered(whole, "t", 4)?;
     Some(match part {
-        None => json!({"technique": {"uid": uid}}),
+        None => json!({"technique": named(&uid)}),
         Some(part) => json!({
-            "technique": {"uid": uid},
-            "sub_technique": {"uid": format!("{uid}.{part}")},
+            "technique": named(&uid),
+            "sub_technique": named(&format!("{uid}.{part}")),
         }),
     })
+}
+
+/// What `attacks` says, for forms that keep tactics and techniques apart: (id, name) of each.
+#[derive(Debug, Default)]
+pub(crate) struct Named {
+    pub(crate) tactics: Vec<(String, String)>,
+    pub(crate) techniques: Vec<(String, String)>,
+    pub(crate) sub_techniques: Vec<(String, String)>,
+    /// They are of ATLAS, since none of ATT&CK is named.
+    pub(crate) is_atlas: bool,
+}
+
+impl Named {
+    /// Those of ATT&CK, or where there are none, of ATLAS.
+    pub(crate) fn of(tags: &[String]) -> Named {
+        let all = attacks(tags);
+        let is_atlas = all.iter().all(|attack| attack["version"] == ATLAS_VERSION);
+        let mut named = Named { is_atlas, ..Named::default() };
+        for attack in all.iter().filter(|it| is_atlas || it["version"] == ATTACK_VERSION) {
+            for (part, into) in [
+                ("tactic", &mut named.tactics),
+                ("technique", &mut named.techniques),
+                ("sub_technique", &mut named.sub_techniques),
+            ] {
+                let text = |key: &str| attack[part][key].as_str().map(str::to_owned);
+                let Some(uid) = text("uid") else { continue };
+                let name = text("name").unwrap_or_else(|| uid.clone());
+                if !into.contains(&(uid.clone(), name.clone())) {
+                    into.push((uid, name));
+                }
+            }
+        }
+        named
+    }
 }
 
 /// `t1496` to `T1496`, `aml.t0034` and `aml-t0034` to `AML.T0034`.
@@ -114,26 +175,36 @@ mod tests {
     #[test]
     fn tags_become_attacks() {
         let impact = json!({"uid": "TA0040", "name": "Impact"});
+        let hijacking = json!({"uid": "T1496", "name": "Resource Hijacking"});
+        let harvesting = json!({"uid": "AML.T0034", "name": "Cost Harvesting"});
         assert_eq!(
             of(&["atlas.aml.t0034", "attack.impact", "attack.t1496.001", "cve.2024-1"]),
             json!([
-                {"technique": {"uid": "T1496"}, "sub_technique": {"uid": "T1496.001"}, "tactic": impact},
-                {"technique": {"uid": "AML.T0034"}},
+                {
+                    "technique": hijacking,
+                    "sub_technique": {"uid": "T1496.001", "name": "Compute Hijacking"},
+                    "tactic": impact,
+                    "version": ATTACK_VERSION,
+                },
+                {"technique": harvesting, "version": ATLAS_VERSION},
             ])
         );
         assert_eq!(
             of(&["atlas.aml-t0034", "atlas.aml.ta0011", "attack.s0002", "attack.t1"]),
-            json!([{"technique": {"uid": "AML.T0034"}, "tactic": {"uid": "AML.TA0011"}}])
+            json!([{
+                "technique": harvesting, "tactic": {"uid": "AML.TA0011"}, "version": ATLAS_VERSION,
+            }])
         );
         assert_eq!(
             of(&["attack.impact", "attack.ta0010", "attack.t1496", "attack.t1496"]),
             json!([
-                {"tactic": impact},
-                {"tactic": {"uid": "TA0010", "name": "Exfiltration"}},
-                {"technique": {"uid": "T1496"}},
+                {"tactic": impact, "version": ATTACK_VERSION},
+                {"tactic": {"uid": "TA0010", "name": "Exfiltration"}, "version": ATTACK_VERSION},
+                {"technique": hijacking, "version": ATTACK_VERSION},
             ])
         );
         assert_eq!(of(&["attack.defense_evasion"])[0]["tactic"]["uid"], "TA0005");
+        assert_eq!(of(&["attack.t9999"])[0]["technique"], json!({"uid": "T9999"}));
         assert_eq!(of(&[]), json!([]));
     }
 }

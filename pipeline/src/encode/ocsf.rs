@@ -3,7 +3,8 @@
 //! The same alert gives the same bytes: keys are in alphabetical order, no clock is read, no path
 //! of this machine is in it. Who acted stands in `evidences[].actor`, because the class has no
 //! actor of its own without the `host` profile. What OCSF has no place for stands under
-//! `unmapped.floodmark`, the group-by fields with their values as the object `key`. Records are
+//! `unmapped.floodmark`: the group-by fields with their values as the object `key`, and the answers
+//! to the questions of an incident (`docs/alerts.md`). Records are
 //! redacted ([`redact`]); where one is cut to an excerpt, `metadata.is_truncated` says so.
 //!
 //! Source: the ocsf-schema repository, tag 1.8.0, `events/findings/detection_finding.json`.
@@ -14,12 +15,13 @@ use floodmark_detectors::alert::{Alert, Life};
 use floodmark_detectors::field::{Fields, Path};
 use floodmark_detectors::record::{Record, Value as Found};
 use floodmark_detectors::rule::{Level, Mode};
+use floodmark_detectors::time::EventTime;
 use serde_json::{Map, Value, json};
 
 use super::attack::attacks;
-use super::facts::{Fact, facts, unanimous};
 use super::redact;
 use super::text::sentence;
+use crate::answer::{Answer, Fact, Harm, Resource, Step, facts, subjects, unanimous};
 
 /// Version of the schema.
 pub const VERSION: &str = "1.8.0";
@@ -46,12 +48,15 @@ pub enum View {
 /// The finding.
 #[must_use]
 pub fn ocsf(alert: &Alert, view: View) -> Value {
-    let facts = facts(alert);
+    let mut facts = facts(alert);
+    let answer = Answer::of(alert, &facts);
+    let message = format!("{}: {}", redact::printable(&alert.rule.title), sentence(alert, &facts));
+    // The record that opened the burst stands behind the others, unless it is one of them.
+    let crossing = alert.crossing.iter().filter(|crossing| !alert.evidence.contains(crossing));
+    facts.extend(crossing.map(Fact::of));
     let last_ms = ms(alert.last.0);
-    let (activity, sequence, now_ms) = match view {
-        View::Final => (1, 1, last_ms),
-        View::Life { now_ms } => (activity(alert.life), alert.revision, now_ms),
-    };
+    let activity = if view == View::Final { 1 } else { activity(alert.life) };
+    let (sequence, now_ms) = (revision(alert, view), spoken_ms(alert, view));
     let mut finding = json!({
         "activity_id": activity,
         "category_uid": 2,
@@ -62,7 +67,7 @@ pub fn ocsf(alert: &Alert, view: View) -> Value {
         "end_time": last_ms,
         "finding_info": finding_info(alert, activity, now_ms),
         "is_alert": activity != 3,
-        "message": format!("{}: {}", redact::printable(&alert.rule.title), sentence(alert, &facts)),
+        "message": message,
         "metadata": metadata(alert, sequence, &facts),
         "severity_id": severity(alert.level),
         "start_time": ms(alert.first.0),
@@ -70,8 +75,13 @@ pub fn ocsf(alert: &Alert, view: View) -> Value {
         "time": now_ms,
         "timezone_offset": 0,
         "type_uid": 200_400 + activity,
-        "unmapped": {"floodmark": floodmark(alert, view)},
+        "unmapped": {"floodmark": floodmark(alert, view, &answer)},
     });
+    if answer.impact.worst() > Harm::None {
+        // OCSF counts from 1, low, to 3, high; 4, critical, is for people to say.
+        finding["impact_id"] = (answer.impact.worst() as i64).into();
+    }
+    set_object(&mut finding, "remediation", remediation(alert, &answer));
     let evidences: Vec<Value> = facts.iter().map(evidence).collect();
     set_list(&mut finding, "observables", observables(&evidences));
     set_list(&mut finding, "evidences", evidences);
@@ -79,11 +89,27 @@ pub fn ocsf(alert: &Alert, view: View) -> Value {
     finding
 }
 
-fn ms(seconds: i64) -> i64 {
+pub(super) fn ms(seconds: i64) -> i64 {
     seconds.saturating_mul(1_000)
 }
 
-fn activity(life: Life) -> i64 {
+/// Time at which it is said, ms.
+pub(super) fn spoken_ms(alert: &Alert, view: View) -> i64 {
+    match view {
+        View::Final => ms(alert.last.0),
+        View::Life { now_ms } => now_ms,
+    }
+}
+
+/// Which saying of it this is, from 1.
+pub(super) fn revision(alert: &Alert, view: View) -> u32 {
+    match view {
+        View::Final => 1,
+        View::Life { .. } => alert.revision,
+    }
+}
+
+pub(super) fn activity(life: Life) -> i64 {
     match life {
         Life::Open => 1,
         Life::Update => 2,
@@ -91,7 +117,7 @@ fn activity(life: Life) -> i64 {
     }
 }
 
-fn severity(level: Level) -> i64 {
+pub(super) fn severity(level: Level) -> i64 {
     match level {
         Level::Informational => 1,
         Level::Low => 2,
@@ -145,6 +171,12 @@ fn finding_info(alert: &Alert, activity: i64, now_ms: i64) -> Value {
     });
     let moment = if activity == 1 { "created_time" } else { "modified_time" };
     info[moment] = now_ms.into();
+    if !card.version.is_empty() {
+        info["analytic"]["version"] = card.version.as_str().into();
+    }
+    if let Some(scenario) = &card.scenario {
+        info["types"] = json!([scenario]);
+    }
     if !card.description.is_empty() {
         info["desc"] = card.description.as_str().into();
     }
@@ -204,6 +236,11 @@ fn actor(fact: &Fact) -> Map<String, Value> {
     let mut session = Map::new();
     let issuer = fact.text("/userIdentity/sessionContext/sessionIssuer/arn");
     put(&mut session, "issuer", issuer);
+    put(&mut session, "uid", fact.session());
+    let created = fact.text("/userIdentity/sessionContext/attributes/creationDate");
+    if let Some(created) = created.and_then(EventTime::parse) {
+        session.insert("created_time".into(), ms(created.0).into());
+    }
     let mfa = fact.at("/userIdentity/sessionContext/attributes/mfaAuthenticated");
     match mfa.map(|mfa| mfa.as_str().unwrap_or(if mfa == true { "true" } else { "" })) {
         Some("true") => session.insert("is_mfa".into(), true.into()),
@@ -228,8 +265,15 @@ fn resources(facts: &[Fact]) -> Vec<Value> {
             return;
         }
         let mut resource = json!({"role_id": 1, "uid": uid});
-        if let Some(kind) = kind {
+        let read = Resource::of_arn(uid).unwrap_or_default();
+        if let Some(kind) = kind.or(read.kind.as_deref()) {
             resource["type"] = kind.into();
+        }
+        if !read.name.is_empty() {
+            resource["name"] = read.name.into();
+        }
+        if let Some(region) = read.region {
+            resource["region"] = region.into();
         }
         if let Some(account) = account {
             resource["owner"] = json!({"account": {"type_id": 10, "uid": account}});
@@ -254,8 +298,24 @@ fn resources(facts: &[Fact]) -> Vec<Value> {
                 }
             }
         }
+        for subject in subjects(fact) {
+            add(&subject.uid, subject.kind.as_deref(), None);
+        }
     }
     found
+}
+
+/// The steps of containment as text, for receivers that show nothing else of them.
+fn remediation(alert: &Alert, answer: &Answer) -> Map<String, Value> {
+    let mut remediation = Map::new();
+    let steps: Vec<String> = answer.containment.iter().map(Step::line).collect();
+    if !steps.is_empty() {
+        remediation.insert("desc".into(), steps.join("\n").into());
+        if !alert.rule.references.is_empty() {
+            remediation.insert("references".into(), alert.rule.references.clone().into());
+        }
+    }
+    remediation
 }
 
 /// Scalars worth a search elsewhere: (path in an evidence, OCSF `type_id`).
@@ -288,7 +348,8 @@ fn observables(evidences: &[Value]) -> Vec<Value> {
     found
 }
 
-fn floodmark(alert: &Alert, view: View) -> Value {
+/// What Floodmark says beyond the schemas.
+pub(super) fn floodmark(alert: &Alert, view: View, answer: &Answer) -> Value {
     let card = &alert.rule;
     let (life, merged_into) = match (view, alert.life) {
         (View::Final, _) => ("final", None),
@@ -297,10 +358,6 @@ fn floodmark(alert: &Alert, view: View) -> Value {
         (_, Life::Closed) => ("closed", None),
         (_, Life::Merged(into)) => ("merged", Some(into)),
         (_, Life::Superseded) => ("superseded", None),
-    };
-    let revision = match view {
-        View::Final => 1,
-        View::Life { .. } => alert.revision,
     };
     let key: Map<String, Value> = card
         .group_by
@@ -322,12 +379,16 @@ fn floodmark(alert: &Alert, view: View) -> Value {
             Mode::Enrich => "enrich",
             Mode::Posture => "posture",
         },
-        "revision": revision,
+        "revision": revision(alert, view),
         "timespan_secs": card.timespan_secs,
     });
     let values = values(alert);
     if !values.is_empty() {
         own["values"] = Value::Object(values);
+    }
+    let answers = serde_json::to_value(answer).expect("answers are texts, numbers and lists");
+    if let (Some(own), Value::Object(answers)) = (own.as_object_mut(), answers) {
+        own.extend(answers);
     }
     own
 }

@@ -6,8 +6,8 @@ use floodmark_detectors::alert::{Alert, Life};
 use floodmark_detectors::rule::Level;
 use floodmark_detectors::time::EventTime;
 
-use super::facts::{Fact, distinct, facts, unanimous};
 use super::redact::{printable, text};
+use crate::answer::{Fact, distinct, facts, unanimous};
 
 /// Operations named before the rest is only counted.
 const OPERATIONS_MAX: usize = 3;
@@ -70,6 +70,57 @@ pub(crate) fn sentence(alert: &Alert, facts: &[Fact]) -> String {
         Life::Superseded => "; a late record has undone it",
     };
     printable(&format!("{}{}, {}{mark}{end}", what(alert, facts), by(alert, facts), span(alert)))
+}
+
+/// What a tired person wants to know first: who did what, how fast against which mark, from where,
+/// whether it was granted, and what it is a sign of.
+#[must_use]
+pub(crate) fn reason(alert: &Alert, facts: &[Fact]) -> String {
+    let secs = alert.last.0.saturating_sub(alert.first.0);
+    let took = match secs {
+        0 => "at once".to_owned(),
+        1..=119 => format!("within {secs} seconds"),
+        120..=7_199 => format!("within {} minutes", (secs + 59) / 60),
+        _ => format!("within {} hours", (secs + 3_599) / 3_600),
+    };
+    let from = match distinct(facts, |fact| fact.text("/sourceIPAddress")).as_slice() {
+        [] => String::new(),
+        [one] => format!(" from {one}"),
+        many => format!(" from {} addresses", many.len()),
+    };
+    let failed = facts.iter().filter(|fact| fact.failed()).count();
+    let granted = match failed {
+        0 => "",
+        failed if failed == facts.len() => "; all that are kept were refused",
+        _ => "; some were refused",
+    };
+    let mark = match alert.rule.mark.as_str() {
+        "" => String::new(),
+        mark => format!("; {mark} is the mark"),
+    };
+    let sign = match alert.rule.scenario.as_deref().and_then(sign) {
+        Some(sign) => format!("; a sign of {sign}"),
+        None => String::new(),
+    };
+    let (what, by) = (what(alert, facts), by(alert, facts));
+    printable(&format!("{what}{by}{from} {took}{granted}{mark}{sign}."))
+}
+
+/// A scenario of the playbook in words.
+fn sign(scenario: &str) -> Option<&'static str> {
+    Some(match scenario {
+        "exfiltration" => "models or data being taken out",
+        "poisoning" => "models or data being tampered with",
+        "resource_abuse" => "computing that is not ours being run on our account",
+        "cryptojacking" => "coins being mined on our account",
+        "dos" => "service or budget being flooded away",
+        "config_change" => "settings being opened up",
+        "log_tampering" => "tracks being covered",
+        "malware" => "hostile code being brought in",
+        "credential_theft" => "stolen or borrowed credentials",
+        "config_rule" | "scp" => "a practice that is not followed",
+        _ => return None,
+    })
 }
 
 /// `2 CreateTrainingJob calls` where the evidence is all there is; where it is the first and last

@@ -50,7 +50,7 @@ const BUFFER_BYTES_MAX: usize = RECORD_BYTES_MAX + 2 * CHUNK_BYTES;
 pub enum Framed<'a> {
     /// The bytes of one object, from `{` to `}`.
     Record {
-        /// Place of its first byte in the text (inflated, if it was gzip).
+        /// Place of its first byte in the text (inflated, if it was packed).
         offset: u64,
         /// The object.
         bytes: &'a [u8],
@@ -96,12 +96,33 @@ enum Found {
     Reject(Reject),
 }
 
-impl<R: Read> Framer<R> {
-    /// Reads `reader`, plain or gzip.
-    pub fn new(reader: R, limits: Limits) -> Framer<R> {
+impl<'t> Framer<&'t [u8]> {
+    /// Goes on with a plain text at a place behind its beginning, where so many lists are open.
+    /// `line` is where the line of that place begins. Offsets are those in the whole text.
+    pub(super) fn resume(text: &'t [u8], at: usize, line: usize, lists: usize) -> Framer<&'t [u8]> {
+        let rest = text.get(at..).unwrap_or_default();
+        let framer = Framer::over(Inflate::plain(rest), rest.len() + 1);
         Framer {
-            input: Inflate::new(reader, limits),
-            buffer: vec![0; CHUNK_BYTES],
+            offset: at as u64,
+            line: line as u64,
+            open: vec![Open::List; lists],
+            separable: true,
+            ..framer
+        }
+    }
+}
+
+impl<R: Read> Framer<R> {
+    /// Reads `reader`, packed or plain.
+    pub fn new(reader: R, limits: Limits) -> Framer<R> {
+        Framer::over(Inflate::new(reader, limits), CHUNK_BYTES)
+    }
+
+    /// The buffer begins with so many bytes and grows to twice its length when it is full.
+    fn over(input: Inflate<R>, buffer_bytes: usize) -> Framer<R> {
+        Framer {
+            input,
+            buffer: vec![0; buffer_bytes.min(CHUNK_BYTES)],
             start: 0,
             end: 0,
             offset: 0,

@@ -5,8 +5,9 @@
 //!                                   |  ^
 //!                                  engine, progress
 //! ```
-//! Beside them a [keeper] reads checkpoints and lets time pass. Queues between them are bounded, so a slow listener slows the source and nothing grows. A part
-//! that fails stops the others; the first cause is what is reported.
+//! Beside them a keeper reads checkpoints and lets time pass. Queues between them are bounded, so a
+//! slow listener slows the source and nothing grows. A part that fails stops the others; the first
+//! cause is what is reported.
 
 mod keeper;
 mod order;
@@ -202,7 +203,7 @@ impl Feed<'_> {
         let mut batches: u32 = 0;
         while !self.stop.load(Ordering::Relaxed) {
             hear_durable(self.source.as_mut(), &self.durable)?;
-            if batches % BATCHES_BETWEEN_LOOKS == 0 || !self.ahead.is_empty() {
+            if batches.is_multiple_of(BATCHES_BETWEEN_LOOKS) || !self.ahead.is_empty() {
                 self.look_ahead()?;
             }
             match self.source.next(WAIT)? {

@@ -24,6 +24,7 @@ mod near_miss;
 mod odd;
 mod operation;
 mod organisation;
+mod payload;
 mod random;
 mod record;
 mod scene;
@@ -37,7 +38,10 @@ use floodmark_detectors::time::EventTime;
 
 pub use delay::{DELAY_SECS_MAX, Deliveries};
 pub use history::history;
-pub use wrap::{write, write_files};
+pub use payload::{
+    Wrapping, aggregate, base64_string, cloud_watch, connect, event_bridge, gzip, string, zstd,
+};
+pub use wrap::{Payloads, write, write_files};
 
 use organisation::Organisation;
 

@@ -184,6 +184,8 @@ impl Scope<'_> {
             Kind::Instance | Kind::Task | Kind::Pod if octet(0) < 100 => {
                 [10, octet(8), octet(16), octet(24)]
             }
+            // Notebooks and jobs of this organisation reach AWS through endpoints of their VPC.
+            Kind::Execution => [10, octet(8), octet(16), octet(24)],
             Kind::SingleSignOn | Kind::User | Kind::Root => {
                 let first = PEOPLE_NETWORKS[(unique % 12) as usize];
                 // Neighbouring sessions differ in the third octet, so that networks differ.

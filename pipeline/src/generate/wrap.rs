@@ -1,15 +1,18 @@
-//! The feed as files.
+//! The feed as files: of lines, of payloads, or as in a bucket.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use floodmark_detectors::time::EventTime;
 
 use super::delay::{Arrival, Deliveries};
 use super::organisation::REGIONS;
+use super::payload::Wrapping;
 use super::random::mix;
 use super::{Feed, Plan, deliveries};
 
@@ -18,17 +21,85 @@ use super::{Feed, Plan, deliveries};
 /// # Errors
 ///
 /// What `out` fails with.
-pub fn write(plan: &Plan, out: &mut impl Write) -> io::Result<u64> {
-    let mut deliveries = deliveries(plan);
-    let mut line = Vec::with_capacity(4_096);
-    let mut records = 0;
-    while deliveries.next_into(&mut line).is_some() {
-        line.push(b'\n');
-        out.write_all(&line)?;
-        line.clear();
-        records += 1;
+pub fn write(plan: &Plan, out: impl Write) -> io::Result<u64> {
+    let mut payloads = Payloads::new(out, Wrapping::Plain, 1);
+    payloads.put_feed(plan)?;
+    payloads.finish()
+}
+
+/// Records written as payloads: text a payload a line, what is packed one behind the other, and
+/// what is neither in base64, a payload a line.
+#[derive(Debug)]
+pub struct Payloads<W: Write> {
+    out: W,
+    wrapping: Wrapping,
+    per_payload: usize,
+    waiting: Vec<Vec<u8>>,
+    records: u64,
+}
+
+impl<W: Write> Payloads<W> {
+    /// Payloads of so many records each; the last may have fewer.
+    pub fn new(out: W, wrapping: Wrapping, per_payload: usize) -> Payloads<W> {
+        Payloads { out, wrapping, per_payload, waiting: Vec::new(), records: 0 }
     }
-    Ok(records)
+
+    /// Adds a record.
+    ///
+    /// # Errors
+    ///
+    /// What the output fails with.
+    pub fn put(&mut self, record: &[u8]) -> io::Result<()> {
+        self.records += 1;
+        if self.wrapping == Wrapping::Plain && self.per_payload == 1 {
+            self.out.write_all(record)?;
+            return self.out.write_all(b"\n");
+        }
+        self.waiting.push(record.to_vec());
+        if self.waiting.len() >= self.per_payload { self.end_payload() } else { Ok(()) }
+    }
+
+    /// Adds the feed of a plan in order of arrival.
+    ///
+    /// # Errors
+    ///
+    /// What the output fails with.
+    pub fn put_feed(&mut self, plan: &Plan) -> io::Result<()> {
+        let mut deliveries = deliveries(plan);
+        let mut record = Vec::with_capacity(4_096);
+        while deliveries.next_into(&mut record).is_some() {
+            self.put(&record)?;
+            record.clear();
+        }
+        Ok(())
+    }
+
+    /// Writes what waits, and says how many records there were.
+    ///
+    /// # Errors
+    ///
+    /// What the output fails with.
+    pub fn finish(mut self) -> io::Result<u64> {
+        if !self.waiting.is_empty() {
+            self.end_payload()?;
+        }
+        self.out.flush()?;
+        Ok(self.records)
+    }
+
+    fn end_payload(&mut self) -> io::Result<()> {
+        let payload = self.wrapping.wrap(&self.waiting);
+        self.waiting.clear();
+        match self.wrapping {
+            Wrapping::Gzip | Wrapping::Zstd | Wrapping::CloudWatch => self.out.write_all(&payload),
+            Wrapping::Kpl => writeln!(self.out, "{}", STANDARD.encode(&payload)),
+            Wrapping::Ndjson => self.out.write_all(&payload),
+            _ => {
+                self.out.write_all(&payload)?;
+                self.out.write_all(b"\n")
+            }
+        }
+    }
 }
 
 /// Writes the feed as CloudTrail fills a bucket, whatever feed the plan names: under `directory`,

@@ -10,8 +10,8 @@ use floodmark_detectors::time::EventTime;
 use super::spill::Sorted;
 use super::survey::{Extent, Seen, Summary, Survey, Why};
 use super::{Records, Settings};
-use crate::source::files::open;
 use crate::envelope::framing::{Framed, Framer};
+use crate::source::files::open;
 
 /// Bytes of records after which a batch ends, whatever its number of records.
 pub const BATCH_BYTES_MAX: usize = 4 << 20;

@@ -19,7 +19,7 @@ use floodmark_detectors::rule::{Document, Environment, Fault, LoadOptions, RuleS
 use written::Test;
 
 /// What became of one test.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Verdict {
     /// The test file.
     pub path: String,
@@ -27,6 +27,8 @@ pub struct Verdict {
     pub name: String,
     /// Why it failed; `None` if it passed.
     pub failure: Option<Failure>,
+    /// The bursts that its rules found, each once.
+    pub bursts: Vec<Alert>,
 }
 
 /// Why a test failed.
@@ -86,12 +88,13 @@ pub fn run(
     let mut verdicts = Vec::new();
     for ((file, tests), written) in files.iter().zip(tests) {
         for test in tests {
-            let failure = match shelf.rules(&test.environment) {
-                Ok(rules) => judge(test, rules, file),
-                Err(reason) => Some(Failure::Unrunnable(reason)),
+            let found = shelf.rules(&test.environment).and_then(|rules| play(test, rules, file));
+            let (failure, bursts) = match found {
+                Ok(bursts) => (judge(test, &bursts), bursts),
+                Err(reason) => (Some(Failure::Unrunnable(reason)), Vec::new()),
             };
             let (path, name) = (written.path.clone(), test.name.clone());
-            verdicts.push(Verdict { path, name, failure });
+            verdicts.push(Verdict { path, name, failure, bursts });
         }
     }
     Ok(verdicts)
@@ -132,21 +135,14 @@ fn refusal(faults: &[Fault]) -> String {
     format!("the rules have {} faults:\n  {}", faults.len(), lines.join("\n  "))
 }
 
-/// Runs one test on the rules that stand in `file`.
-fn judge(test: &Test, rules: Arc<RuleSet>, file: &str) -> Option<Failure> {
-    let made = match records::records(test) {
-        Ok(made) => made,
-        Err(reason) => return Some(Failure::Unrunnable(reason)),
-    };
+/// The bursts that the rules that stand in `file` find in the records of a test.
+fn play(test: &Test, rules: Arc<RuleSet>, file: &str) -> Result<Vec<Alert>, String> {
+    let made = records::records(test)?;
     let mut records = Vec::with_capacity(made.len());
     for (place, bytes) in made.iter().enumerate() {
-        match Record::decode(bytes) {
-            Ok(record) => records.push(record),
-            Err(reason) => {
-                let reason = format!("record {} cannot be read: {reason}", place + 1);
-                return Some(Failure::Unrunnable(reason));
-            }
-        }
+        let record = Record::decode(bytes)
+            .map_err(|reason| format!("record {} cannot be read: {reason}", place + 1))?;
+        records.push(record);
     }
     let engine = Engine::new(rules, Options::default());
     let mut alerts = engine.apply(&records).alerts;
@@ -157,7 +153,12 @@ fn judge(test: &Test, rules: Arc<RuleSet>, file: &str) -> Option<Failure> {
         .map(Alert::into_final)
         .collect();
     found.sort_by(|a, b| (a.first, &a.rule.id, &a.key).cmp(&(b.first, &b.rule.id, &b.key)));
-    let (expected, unexpected) = pairing::unpaired(&test.expect, &found);
+    Ok(found)
+}
+
+/// Holds what was found against what the test expects.
+fn judge(test: &Test, found: &[Alert]) -> Option<Failure> {
+    let (expected, unexpected) = pairing::unpaired(&test.expect, found);
     if expected.is_empty() && unexpected.is_empty() {
         return None;
     }
@@ -167,6 +168,30 @@ fn judge(test: &Test, rules: Arc<RuleSet>, file: &str) -> Option<Failure> {
         expected: expected.map(ToString::to_string).collect(),
         found: unexpected.map(pairing::burst).collect(),
     })
+}
+
+/// A burst that the tests of the rule file at `path` give, as an example of what its rules say.
+#[must_use]
+pub fn example(
+    documents: &[Document],
+    tests: &[Document],
+    options: LoadOptions,
+    path: &str,
+) -> Option<Alert> {
+    let mut shelf = Shelf { documents, options, loaded: BTreeMap::new() };
+    for file in tests {
+        let Ok((beside, written)) = read(file, documents) else { continue };
+        if beside != path {
+            continue;
+        }
+        for test in written.iter().filter(|test| !test.expect.is_empty()) {
+            let rules = shelf.rules(&test.environment).ok()?;
+            if let Some(burst) = play(test, rules, path).ok()?.into_iter().next() {
+                return Some(burst);
+            }
+        }
+    }
+    None
 }
 
 #[cfg(test)]

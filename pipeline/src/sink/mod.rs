@@ -23,7 +23,7 @@ use std::time::Duration;
 use floodmark_detectors::alert::Alert;
 
 use crate::encode::ocsf::{View, ocsf};
-use crate::encode::text;
+use crate::encode::{self, text};
 
 /// An alert on its way, and from where it is seen.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,6 +61,8 @@ pub enum Format {
     /// One OCSF finding a line.
     #[default]
     Ndjson,
+    /// One line each, in the words of a receiver.
+    Encoded(encode::Format),
     /// A few lines for a person.
     Text {
         /// With the escape codes of a terminal.
@@ -74,6 +76,7 @@ impl Format {
     pub fn render(self, told: &Told) -> String {
         match self {
             Format::Ndjson => format!("{}\n", ocsf(&told.alert, told.view)),
+            Format::Encoded(format) => format!("{}\n", format.encode(&told.alert, told.view)),
             Format::Text { colour } => text::lines(&told.alert, colour),
         }
     }

@@ -90,6 +90,89 @@ fn members_of_temporal_rules() {
 }
 
 #[test]
+fn members_that_must_differ() {
+    let text = detecting("{s: {eventName: Create}, condition: s}").replace("name: d", "name: made")
+        + "---\n"
+        + &detecting("{s: {eventName: Stop}, condition: s}").replace("name: d", "name: stopped")
+        + "---\ntitle: t\nname: t\ncorrelation: {type: temporal, rules: [made, stopped], \
+           group-by: [requestParameters.job], timespan: 1h}\n"
+        + "floodmark: {differ: [userIdentity.arn]}\n";
+    let set = rules(&text);
+    assert_eq!(set.rules[0].kind, Kind::Temporal(Members::Apart(2)));
+    assert_eq!(
+        set.rules[0].card.mark,
+        "made and stopped, each with another userIdentity.arn in 3600 s"
+    );
+    let engine = crate::engine::Engine::new(set.into(), Default::default());
+    let alerts = |name: &str, arn: &str, job: &str| {
+        let json = format!(
+            r#"{{"eventTime":"2026-11-07T10:00:00Z","eventID":"{name}{arn}{job}","eventName":"{name}",
+                "userIdentity":{{"arn":"{arn}"}},"requestParameters":{{"job":"{job}"}}}}"#
+        );
+        let records = [Record::decode(json.as_bytes()).unwrap()];
+        engine.apply(&records).alerts.len()
+    };
+    assert_eq!(alerts("Create", "alice", "1"), 0);
+    assert_eq!(alerts("Stop", "alice", "1"), 0, "one's own");
+    assert_eq!(alerts("Stop", "", "1"), 0, "who does not tell differs from nobody");
+    assert_eq!(alerts("Stop", "bob", "2"), 0, "another job");
+    assert_eq!(alerts("Stop", "bob", "1"), 1, "another's");
+}
+
+/// The index leaves nothing out, whatever shape a record's name and source have.
+#[test]
+fn the_index_asks_all_that_match() {
+    let text = [
+        "{s: {eventSource: x.com, eventName: [A, B]}, condition: s}",
+        "{s: {eventSource: [x.com, y.com], errorCode: E}, condition: s}",
+        "{s: {eventSource: x.com, eventName|cased: A}, t: {awsRegion: r}, condition: s or t}",
+        "{s: {eventName|cased: A}, condition: s}",
+        "{s: {eventName: A}, t: {eventName: [A, B, C]}, condition: s and t}",
+        "{s: {eventName: A}, t: {eventSource: y.com}, condition: s and not t}",
+        "{s: {eventName|all: [A, B]}, condition: s}",
+        "{s: {userIdentity.type|exists: true}, condition: s}",
+        "{s: {userIdentity.type: null}, condition: s}",
+        "{s: {errorCode|neq: E}, condition: s}",
+        "{s: {eventName: 7}, condition: s}",
+        "{s: {eventName|contains: a}, condition: s}",
+    ];
+    let documents: Vec<String> = text
+        .iter()
+        .enumerate()
+        .map(|(n, detection)| detecting(detection).replace("name: d", &format!("name: d{n}")))
+        .collect();
+    let set = rules(&documents.join("---\n"));
+    let names = [r#""A""#, r#""a""#, r#""B""#, r#"["A","B"]"#, "7", "null", r#""\u0041""#, "{}"];
+    let sources = [r#""x.com""#, r#""X.COM""#, r#"["x.com","y.com"]"#, r#""z""#, "null"];
+    let others = [
+        "",
+        r#","errorCode":"E""#,
+        r#","errorCode":null,"awsRegion":"r""#,
+        r#","userIdentity":{"type":"T"}"#,
+        r#","userIdentity.type":"T","ERRORCODE":"e""#,
+    ];
+    let mut matches = 0;
+    let all = names.len() * sources.len() * others.len();
+    for n in 0..all {
+        let name = names[n % names.len()];
+        let source = sources[n / names.len() % sources.len()];
+        let other = others[n / names.len() / sources.len()];
+        let json = format!(
+            r#"{{"eventTime":"2026-11-07T10:00:00Z","eventName":{name},"eventSource":{source}{other}}}"#
+        );
+        let record = Record::decode(json.as_bytes()).unwrap();
+        let fields = Fields::of(&record);
+        let mut found = Vec::new();
+        set.matching(&fields, &mut |detection| found.push(detection.name.clone()));
+        let fits = set.detections.iter().filter(|detection| detection.matcher.fits(&fields));
+        let wanted: Vec<String> = fits.map(|detection| detection.name.clone()).collect();
+        assert_eq!(found, wanted, "{json}");
+        matches += found.len();
+    }
+    assert!(matches > 300, "{matches}");
+}
+
+#[test]
 fn who_speaks() {
     let base = detecting("{s: {eventName: A}, condition: s}");
     let alone = rules(&base);
@@ -221,6 +304,41 @@ fn necessary_values() {
         assert_eq!(joined(necessary.names).as_deref(), names, "{detection}");
         assert_eq!(joined(necessary.sources).as_deref(), sources, "{detection}");
     }
+}
+
+#[test]
+fn members_that_must_be_there_are_known_beforehand() {
+    for (detection, members) in [
+        ("{s: {eventName: A, errorCode: X}, condition: s}", "errorCode eventName"),
+        ("{s: {userIdentity.accessKeyId|exists: true}, condition: s}", "userIdentity"),
+        ("{s: {errorCode|exists: false}, condition: s}", ""),
+        ("{s: {errorCode: [X, null]}, condition: s}", ""),
+        ("{s: {errorCode|neq: X}, condition: s}", "errorCode"),
+        ("{s: {errorCode: X}, t: {errorMessage: Y}, condition: s or t}", ""),
+        ("{s: {errorCode: X, awsRegion: r}, t: {errorCode: Y}, condition: s or t}", "errorCode"),
+        ("{s: {errorCode: X}, t: {errorMessage: Y}, condition: s and not t}", "errorCode"),
+        ("{s: {floodmark.params: true, own.field: x}, condition: s}", ""),
+    ] {
+        let necessary = rules(&detecting(detection)).detections[0].matcher.necessary();
+        let mut found: Vec<&str> = necessary.members.iter().map(|key| key.name()).collect();
+        found.sort_unstable();
+        assert_eq!(found.join(" "), members, "{detection}");
+    }
+}
+
+#[test]
+fn a_rule_s_version_changes_with_what_it_samples_and_its_mark() {
+    let version = |gte: u32, name: &str| {
+        let rule =
+            "{type: event_count, rules: [d], group-by: [a], timespan: 5m, condition: {gte: N}}";
+        let text = correlating(&rule.replace('N', &gte.to_string()));
+        let set = rules(&text.replace("eventName: A", &format!("eventName: {name}")));
+        set.rules.last().unwrap().card.version.clone()
+    };
+    assert_eq!(version(5, "A"), version(5, "A"));
+    assert_ne!(version(5, "A"), version(6, "A"));
+    assert_ne!(version(5, "A"), version(5, "B"));
+    assert_eq!(version(5, "A").len(), 16);
 }
 
 proptest! {

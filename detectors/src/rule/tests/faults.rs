@@ -415,6 +415,28 @@ fn rules_among_each_other() {
 }
 
 #[test]
+fn members_can_differ_where_all_must_be_there() {
+    let d = detecting("{s: {eventName: A}, condition: s}");
+    let e = d.replace("name: d", "name: e");
+    for (sort, condition) in [
+        ("temporal_ordered", ""),
+        ("temporal", ", condition: d or e"),
+        ("temporal", ", condition: {gte: 1}"),
+    ] {
+        let text = format!(
+            "{d}---\n{e}---\ntitle: c\nname: c\ncorrelation: {{type: {sort}, rules: [d, e], \
+             group-by: [a], timespan: 5m{condition}}}\nfloodmark: {{differ: [awsRegion]}}\n"
+        );
+        assert_eq!(
+            faults(&text),
+            "r.yml:16: `floodmark.differ` goes with `temporal` over 2 to 8 rules that must all be \
+             there, without `condition`",
+            "{sort}{condition}"
+        );
+    }
+}
+
+#[test]
 fn marks_and_other_windows() {
     let base = correlating("{type: event_count, rules: [d], timespan: 5m, condition: {gte: 2}}");
     for (floodmark, expected) in [
@@ -422,10 +444,6 @@ fn marks_and_other_windows() {
         ("{marks: [{level: high, gte: 0}]}", "a mark must be at least 1"),
         ("{differ: [awsRegion]}", "`floodmark.differ` belongs to a temporal rule"),
         ("{all_services: true}", "`floodmark.all_services` belongs to a detection"),
-        (
-            "{eager: true}",
-            "`floodmark.eager` is not supported yet: what waits for the watermark waits",
-        ),
         ("{needs: [managment]}", "unknown feed `managment` (did you mean `management`?)"),
     ] {
         let text = format!("{base}floodmark: {floodmark}\n");

@@ -288,8 +288,14 @@ fn explains_test_by_test() {
         .iter()
         .map(|e| {
             format!(
-                "{} {}|{} wants {:?} found {:?}: {}",
-                e.selection, e.field, e.modifiers, e.wanted, e.found, e.holds
+                "{} {}|{} wants {:?} found {:?}: {}{}",
+                e.selection,
+                e.field,
+                e.modifiers,
+                e.wanted,
+                e.found,
+                e.holds,
+                if e.is_negated { ", under a not" } else { "" }
             )
         })
         .collect();
@@ -298,7 +304,7 @@ fn explains_test_by_test() {
         [
             r#"a eventName|startswith wants ["Get"] found ["PutObject"]: false"#,
             r#"a awsRegion| wants ["eu-west-1"] found ["eu-west-1"]: true"#,
-            r#"b requestParameters.names[any]| wants [".: x, y"] found ["a", "b"]: false"#,
+            r#"b requestParameters.names[any]| wants [".: x, y"] found ["a", "b"]: false, under a not"#,
         ]
     );
 }

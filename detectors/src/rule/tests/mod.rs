@@ -6,6 +6,7 @@ mod compiled;
 mod eight;
 mod faults;
 mod matching;
+mod overrides;
 
 use super::*;
 

@@ -12,9 +12,9 @@ use floodmark_detectors::sample;
 
 use super::{Target, feeding, head, label};
 use crate::encode::redact::printable;
-use crate::source::files::open;
 use crate::envelope::framing::{Framed, Framer};
 use crate::envelope::inflate::Limits;
+use crate::source::files::open;
 
 /// Most wanted values that are shown of one test.
 const WANTED_MAX: usize = 8;
@@ -84,6 +84,8 @@ fn judged(
     for test in detection.matcher.explain(fields) {
         let bar = if test.modifiers.is_empty() { "" } else { "|" };
         let dot = if test.selection.is_empty() { "" } else { ": " };
+        // Under a negation it is "no" that lets the record through.
+        let not = if test.is_negated { "not " } else { "" };
         let mut wanted: Vec<String> = test.wanted.iter().take(WANTED_MAX).cloned().collect();
         if test.wanted.len() > WANTED_MAX {
             wanted.push(format!("{} more", test.wanted.len() - WANTED_MAX));
@@ -93,7 +95,7 @@ fn judged(
             found => printable(&found.join(", ")),
         };
         text += &format!(
-            "  {:<3} {}{dot}{}{bar}{}\n        wanted {}\n        found  {found}\n",
+            "  {:<3} {not}{}{dot}{}{bar}{}\n        wanted {}\n        found  {found}\n",
             if test.holds { "yes" } else { "no" },
             test.selection,
             test.field,

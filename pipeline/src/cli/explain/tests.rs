@@ -5,7 +5,7 @@
 use super::*;
 
 fn shipped() -> RuleSet {
-    load_rules(&[], &Environment::default()).unwrap()
+    Chosen::default().load().unwrap()
 }
 
 /// Calls of kms:Decrypt by one role, fifteen seconds apart.

@@ -46,8 +46,11 @@ pub(super) struct Group {
 impl Group {
     /// Partitions begin at these offsets; the others where the group has them.
     pub(super) fn at(positions: &BTreeMap<String, Box<str>>) -> Group {
-        let offset = |(name, to): (&String, &Box<str>)| Some((name.clone(), to.parse().ok()?));
-        Group { positions: positions.iter().filter_map(offset).collect(), ..Group::default() }
+        let mut group = Group::default();
+        for (name, to) in positions {
+            group.positions.extend(to.parse().ok().map(|offset| (name.clone(), offset)));
+        }
+        group
     }
 
     pub(super) fn changes(&self) -> Vec<Change> {

@@ -1,5 +1,8 @@
 //! `floodmark replay`: history through the rules.
 
+mod compare;
+pub(super) mod past;
+
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
@@ -10,11 +13,11 @@ use std::time::Duration;
 use anyhow::Context;
 use floodmark_detectors::alert::{Alert, Life};
 use floodmark_detectors::engine::{Counts, Engine, Options, State};
-use floodmark_detectors::rule::{Environment, Mode};
+use floodmark_detectors::rule::Mode;
 use floodmark_detectors::time::EventTime;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
-use super::{load_rules, print, stop};
+use super::{Chosen, print, stop};
 use crate::clock::{self, Stopwatch};
 use crate::config::parse_duration;
 use crate::encode::ocsf::{View, ocsf};
@@ -30,15 +33,15 @@ use crate::source::history::{Aside, History, Tell, rejected};
 Examples:
   floodmark replay logs/                          a table of what would have fired
   floodmark replay logs/ --alerts found.ndjson    each burst once, as an OCSF finding
-  zcat day.json.gz | floodmark replay - --alerts - --rules my-rules/")]
+  zcat day.json.gz | floodmark replay - --alerts - --rules my-rules/
+  floodmark replay logs/ --compare shipped floodmark.toml")]
 pub(super) struct Args {
     /// Files and folders of CloudTrail (plain or gzip; NDJSON, arrays, `{\"Records\": [..]}`,
     /// pretty-printed), or `-` for standard input.
     #[arg(required = true)]
     paths: Vec<PathBuf>,
-    /// Rules to use in place of the shipped ones: a file or a folder. May be given again.
-    #[arg(long, value_name = "DIR")]
-    rules: Vec<PathBuf>,
+    #[command(flatten)]
+    chosen: Chosen,
     /// Write the bursts as NDJSON of OCSF findings to this file; `-` is standard output.
     #[arg(long, value_name = "FILE")]
     alerts: Option<PathBuf>,
@@ -58,13 +61,26 @@ pub(super) struct Args {
     /// Memory of `first_seen` rules: read from this file if it is there, and saved to it.
     #[arg(long, value_name = "FILE")]
     learn: Option<PathBuf>,
+    /// Tell which bursts a change of rules adds and takes away, and nothing else. Each is a file or
+    /// folder of rules, a configuration (`*.toml`), or the word `shipped`.
+    #[arg(long, value_names = ["OLD", "NEW"], num_args = 2,
+        conflicts_with_all = ["alerts", "learn", "rejects", "rules", "config"])]
+    compare: Vec<PathBuf>,
     /// Do not show progress.
     #[arg(long, short)]
     quiet: bool,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
-    let rules = Arc::new(load_rules(&args.rules, &Environment::default())?);
+    if !args.compare.is_empty() {
+        let stopped = stop::on_signal()?;
+        let workers = args.workers.unwrap_or_else(workers);
+        let (text, is_whole) =
+            compare::compare(&args.paths, &args.compare, args.lateness, workers, &stopped)?;
+        print(&text)?;
+        return Ok(is_whole);
+    }
+    let rules = Arc::new(args.chosen.load()?);
     let walked = walk(&args.paths);
     for (path, fault) in &walked.faults {
         eprintln!("floodmark: {}: {fault}", path.display());
@@ -197,6 +213,11 @@ fn save_memory(path: &PathBuf, engine: &Engine) -> anyhow::Result<()> {
     std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
 }
 
+/// Whether a burst of this rule would be sent: what only observes or enriches is counted.
+fn is_sent(alert: &Alert) -> bool {
+    matches!(alert.rule.mode, Mode::Alert | Mode::Posture)
+}
+
 /// What a replay came to.
 #[derive(Default)]
 struct Tally {
@@ -229,7 +250,7 @@ impl Tally {
         self.bursts.sort_by(|a, b| {
             (a.first, &a.rule.id, &a.key, a.last).cmp(&(b.first, &b.rule.id, &b.key, b.last))
         });
-        let shown = self.bursts.iter().filter(|b| b.rule.mode != Mode::Enrich);
+        let shown = self.bursts.iter().filter(|burst| is_sent(burst));
         shown.map(|burst| format!("{}\n", ocsf(burst, View::Final))).collect()
     }
 
@@ -237,7 +258,7 @@ impl Tally {
         let line = |(now_ms, alert): &(i64, Alert)| {
             format!("{}\n", ocsf(alert, View::Life { now_ms: *now_ms }))
         };
-        self.said.iter().map(line).collect()
+        self.said.iter().filter(|(_, alert)| is_sent(alert)).map(line).collect()
     }
 
     fn table(&self, summary: &Summary, files: usize, elapsed: Duration) -> String {
@@ -274,7 +295,11 @@ impl Tally {
         let mut by_rule: BTreeMap<(String, String), (u64, u64, u64)> = BTreeMap::new();
         for burst in &self.bursts {
             let code = burst.rule.code.clone().unwrap_or_else(|| "-".into());
-            let row = by_rule.entry((code, burst.rule.title.clone())).or_default();
+            let title = match burst.rule.mode {
+                Mode::Alert => burst.rule.title.clone(),
+                mode => format!("{} ({})", burst.rule.title, mode.word()),
+            };
+            let row = by_rule.entry((code, title)).or_default();
             *row = (row.0 + 1, row.1 + burst.count, row.2.max(burst.count));
         }
         if by_rule.is_empty() {

@@ -1,11 +1,19 @@
-//! `floodmark rules`: what is loaded.
+//! `floodmark rules`: what is loaded, what it sees, and what is written of it.
+
+mod coverage;
+mod docs;
+mod export;
+mod matches;
 
 use std::path::PathBuf;
 
-use floodmark_detectors::rule::{Environment, Kind, Level, Mode, Rule, RuleSet};
+use anyhow::Context;
+use floodmark_detectors::rule::{Kind, Level, Rule, RuleSet};
 use serde_json::json;
 
-use super::{load_rules, print};
+use coverage::Coverage;
+
+use super::{Chosen, print};
 
 /// List the rules that are loaded: what each counts, by which fields, when it speaks, and where it
 /// stands. A rule that others count says nothing by itself, unless its document says so.
@@ -13,20 +21,76 @@ use super::{load_rules, print};
 #[command(after_help = "\
 Examples:
   floodmark rules                                  the shipped rules
+  floodmark rules --config floodmark.toml          as a configuration has them
   floodmark rules --rules my-rules/                those of your own
-  floodmark rules --json | jq -r '.[] | select(.speaks) | .code'")]
+  floodmark rules --json | jq -r '.[] | select(.speaks) | .code'
+  floodmark rules coverage                         which rule sees which operation")]
 pub(super) struct Args {
-    /// Rules to use in place of the shipped ones: a file or a folder. May be given again.
-    #[arg(long, value_name = "DIR")]
-    rules: Vec<PathBuf>,
+    #[command(flatten)]
+    chosen: Chosen,
     /// As JSON: a list of objects, with more of what each rule says about itself.
     #[arg(long)]
     json: bool,
+    #[command(subcommand)]
+    action: Option<Action>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Which rule sees which of SageMaker's critical writes and sensitive reads; exit code 1 if one
+    /// is seen by none.
+    Coverage {
+        /// `table`, `json`, or `navigator`: a layer for the ATT&CK Navigator.
+        #[arg(long, value_enum, default_value_t = Format::Table)]
+        format: Format,
+    },
+    /// Write the rules as they are in force, lists filled in, as Sigma that other tools load.
+    Export {
+        /// A folder that is empty or not there.
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
+    /// Say of each detection which records it matches, as tab-parted lines: `detection`, its id, the
+    /// ids of the events.
+    Matches {
+        /// Files and folders of CloudTrail, or `-` for standard input.
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+    },
+    /// Write the playbook: scenario by scenario what AWS's document says, what is true, and what
+    /// the shipped rules see.
+    Docs {
+        /// The file; standard output where it is not given.
+        file: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Table,
+    Json,
+    Navigator,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
-    let rules = load_rules(&args.rules, &Environment::default())?;
-    print(&if args.json { json(&rules) } else { table(&rules) })?;
+    let (written, rules) = args.chosen.read()?;
+    match &args.action {
+        None => print(&if args.json { json(&rules) } else { table(&rules) })?,
+        Some(Action::Coverage { format }) => {
+            let coverage = Coverage::of(&rules);
+            print(&match format {
+                Format::Table => coverage.table(),
+                Format::Json => coverage.json(),
+                Format::Navigator => coverage.navigator(),
+            })?;
+            return Ok(coverage.uncovered().next().is_none());
+        }
+        Some(Action::Export { folder }) => print(&export::export(&written, folder)?)?,
+        Some(Action::Matches { paths }) => print(&matches::matches(&rules, paths)?)?,
+        Some(Action::Docs { file: None }) => print(&docs::playbook()?)?,
+        Some(Action::Docs { file: Some(file) }) => std::fs::write(file, docs::playbook()?)
+            .with_context(|| format!("cannot write {}", file.display()))?,
+    }
     Ok(true)
 }
 
@@ -38,7 +102,7 @@ fn table(rules: &RuleSet) -> String {
             "{:<10} {:<13} {:<8} {}\n",
             card.code.as_deref().unwrap_or("-"),
             card.level.map_or("-", Level::word),
-            if rule.speaks { mode_word(card.mode) } else { "silent" },
+            if rule.speaks { card.mode.word() } else { "silent" },
             card.title
         );
         let mut says = vec![card.mark.clone()];
@@ -149,15 +213,6 @@ fn kind_word(kind: &Kind) -> &'static str {
     }
 }
 
-fn mode_word(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Alert => "alert",
-        Mode::Observe => "observe",
-        Mode::Enrich => "enrich",
-        Mode::Posture => "posture",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -165,7 +220,7 @@ mod tests {
 
     #[test]
     fn the_shipped_rules_are_listed() {
-        let rules = load_rules(&[], &Environment::default()).unwrap();
+        let rules = Chosen::default().load().unwrap();
         let listed: serde_json::Value = serde_json::from_str(&json(&rules)).unwrap();
         let all = listed.as_array().unwrap();
         assert_eq!(all.len(), rules.rules.len());

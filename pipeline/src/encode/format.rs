@@ -1,0 +1,58 @@
+//! Which words.
+
+use std::str::FromStr;
+
+use floodmark_detectors::alert::Alert;
+
+use super::asff::asff;
+use super::cef::cef;
+use super::ecs::ecs;
+use super::ocsf::{View, ocsf};
+
+/// The form in which an alert is written for a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Format {
+    /// OCSF 1.8 Detection Finding, the native form: all that an alert knows.
+    #[default]
+    Ocsf,
+    /// Elastic Common Schema 9.
+    Ecs,
+    /// AWS Security Finding Format.
+    Asff,
+    /// ArcSight Common Event Format, version 0.
+    Cef,
+}
+
+impl Format {
+    /// All of them, with their names in a configuration.
+    pub const ALL: [(&str, Format); 4] = [
+        ("ocsf", Format::Ocsf),
+        ("ecs", Format::Ecs),
+        ("asff", Format::Asff),
+        ("cef", Format::Cef),
+    ];
+
+    /// The alert in one line, its end not in it.
+    #[must_use]
+    pub fn encode(self, alert: &Alert, view: View) -> String {
+        match self {
+            Format::Ocsf => ocsf(alert, view).to_string(),
+            Format::Ecs => ecs(alert, view).to_string(),
+            Format::Asff => asff(alert, view, None).to_string(),
+            Format::Cef => cef(alert, view),
+        }
+    }
+}
+
+impl FromStr for Format {
+    type Err = String;
+
+    /// By its name in a configuration.
+    fn from_str(name: &str) -> Result<Format, String> {
+        let known = Format::ALL.iter().find(|(known, _)| *known == name);
+        known.map(|(_, format)| *format).ok_or_else(|| {
+            let names: Vec<&str> = Format::ALL.iter().map(|(name, _)| *name).collect();
+            format!("{name:?} is no format; one of {}", names.join(", "))
+        })
+    }
+}
