@@ -94,11 +94,13 @@ fn both_ways(version: &str) {
     // read, only the first batch of it becomes durable.
     drop(theirs);
     let is_user = |payload: &&String| payload.contains("user-");
-    ours.until("the takeover", |it| it.payloads.iter().filter(is_user).count() >= 1_100);
+    ours.until("the takeover", |it| {
+        let has_all = it.payloads.iter().filter(is_user).count() >= 1_100;
+        has_all && owners(&stream.name) == [("ours".to_owned(), 2)].into()
+    });
     let read: Vec<&String> = ours.payloads.iter().filter(is_user).collect();
     assert_eq!(read[0], &users[100], "at the sub-sequence");
     assert_eq!(read.len(), 1_100);
-    assert_eq!(owners(&stream.name), [("ours".to_owned(), 2)].into());
     let batch = ours
         .batches
         .iter()
