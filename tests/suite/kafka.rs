@@ -37,25 +37,37 @@ struct Oracle {
 }
 
 /// The weeks before are left out: all that is new is a burst then, so there are hundreds.
-static ORACLE: LazyLock<Oracle> = LazyLock::new(|| {
-    let folder = tempfile::tempdir().unwrap();
-    let feed = folder.path().join("feed.ndjson");
-    let mut arguments = args!["generate", "--out", feed].to_vec();
+static LONG: LazyLock<Oracle> = LazyLock::new(|| {
+    let mut arguments = args!["generate"].to_vec();
     arguments.extend(PLAN.iter().map(Into::into));
-    floodmark(&arguments).expect(0);
-    let done = floodmark(&args!["replay", feed, "--alerts", "-", "--quiet"]).expect(0);
-    let bursts = sorted(values(&done.text()).iter().map(burst));
-    assert!(bursts.len() >= 300, "{} bursts", bursts.len());
-    assert!(bursts.windows(2).all(|pair| pair[0] != pair[1]), "no two bursts are the same");
-    let lines = std::fs::read_to_string(feed).unwrap().lines().map(str::to_owned).collect();
-    Oracle { lines, bursts }
+    let feed = floodmark(&arguments).expect(0).text();
+    let oracle = Oracle::of(feed.lines().map(str::to_owned).collect());
+    assert!(oracle.bursts.len() >= 300, "{} bursts", oracle.bursts.len());
+    oracle
 });
+
+/// Its first third, where it is not the length that matters.
+static SHORT: LazyLock<Oracle> =
+    LazyLock::new(|| Oracle::of(LONG.lines[..LONG.lines.len() / 3].to_vec()));
+
+impl Oracle {
+    fn of(lines: Vec<String>) -> Oracle {
+        let folder = tempfile::tempdir().unwrap();
+        let feed = folder.path().join("feed.ndjson");
+        std::fs::write(&feed, lines.join("\n") + "\n").unwrap();
+        let done = floodmark(&args!["replay", feed, "--alerts", "-", "--quiet"]).expect(0);
+        let bursts = sorted(values(&done.text()).iter().map(burst));
+        assert!(bursts.len() >= 50, "{} bursts", bursts.len());
+        assert!(bursts.windows(2).all(|pair| pair[0] != pair[1]), "no two bursts are the same");
+        Oracle { lines, bursts }
+    }
+}
 
 #[test]
 fn killed_at_random_moments_it_loses_and_renames_nothing() {
     let kills: usize = std::env::var("FLOODMARK_KILLS").map_or(10, |kills| kills.parse().unwrap());
     let place = Place::new("killed", "");
-    let mut feed = place.feed();
+    let mut feed = Feed::of(Broker::shared(), place.name, LONG.lines.clone());
     let lines = feed.lines.len();
     // Each kill at a random count of written records, and there at once, or when the daemon has
     // just committed, or has just sent, or is just starting.
@@ -89,14 +101,14 @@ fn killed_at_random_moments_it_loses_and_renames_nothing() {
     let told = Told::read(&place.alerts);
     assert!(told.torn <= 2 * kills, "{} torn lines", told.torn);
     assert!(told.closed_before_the_end() >= 5, "windows close while it runs");
-    told.assert_is_oracle();
+    told.assert_is(&LONG);
 }
 
 #[test]
 fn a_broker_that_stops_and_comes_back_costs_nothing() {
     let mut broker = Broker::start();
     let place = Place::on(&broker, "stopped", "");
-    let mut feed = Feed::of(&broker, place.name);
+    let mut feed = Feed::of(&broker, place.name, SHORT.lines.clone());
     let mut daemon = Daemon::start(&place.config, &feed.metronome);
     while feed.written < feed.lines.len() / 2 {
         feed.step();
@@ -109,7 +121,7 @@ fn a_broker_that_stops_and_comes_back_costs_nothing() {
     daemon.assert_runs();
     daemon.stop();
     place.finish();
-    Told::read(&place.alerts).assert_is_oracle();
+    Told::read(&place.alerts).assert_is(&SHORT);
 }
 
 #[test]
@@ -122,7 +134,7 @@ fn alerts_reach_a_topic_as_they_reach_a_file() {
     );
     let place = Place::new("sink", &sink);
     let mut writer = broker.writer(place.name, PARTITIONS);
-    for (number, line) in ORACLE.lines.iter().enumerate() {
+    for (number, line) in SHORT.lines.iter().enumerate() {
         writer.write(partition(number), line);
     }
     writer.flush();
@@ -146,7 +158,7 @@ fn alerts_reach_a_topic_as_they_reach_a_file() {
         assert_eq!(headers["revision"], own(&finding)["revision"].to_string());
         told.add(finding);
     }
-    told.assert_is_oracle();
+    told.assert_is(&SHORT);
     assert_eq!(
         sorted(sent.iter().map(|(_, _, payload)| payload.as_str())),
         sorted(in_file.lines())
@@ -167,9 +179,7 @@ fn members_that_come_and_go_leave_no_record_unread() {
         (configure(&own, member, broker, "shared", &rules), own.join("alerts.ndjson"))
     });
     let [(first, by_first), (second, by_second)] = &members;
-    let mut feed = Feed::of(broker, "shared");
-    feed.lines = (0..EACH_COUNT).map(each).collect();
-    feed.metronome.set(&feed.lines[0]);
+    let mut feed = Feed::of(broker, "shared", (0..EACH_COUNT).map(each).collect());
     let mut daemon = Daemon::start(first, &feed.metronome);
     // A first life, so that it has positions of its own which the other then leaves behind.
     while feed.written < EACH_COUNT / 4 {
@@ -201,7 +211,7 @@ fn members_that_come_and_go_leave_no_record_unread() {
 }
 
 /// Records of the test with two members.
-const EACH_COUNT: usize = 8_000;
+const EACH_COUNT: usize = 6_000;
 
 /// A rule by which each of them is a burst.
 const EACH: &str = "\
@@ -272,10 +282,6 @@ impl Place {
         Place { _folder: folder, name, config, alerts }
     }
 
-    fn feed(&self) -> Feed {
-        Feed::of(Broker::shared(), self.name)
-    }
-
     /// Waits until an alert more is in the file, unless all was read that could bring one.
     fn until_sent(&self, feed: &Feed) {
         let size = || std::fs::metadata(&self.alerts).map_or(0, |metadata| metadata.len());
@@ -322,8 +328,7 @@ struct Feed {
 }
 
 impl Feed {
-    fn of(broker: &Broker, topic: &str) -> Feed {
-        let lines = ORACLE.lines.clone();
+    fn of(broker: &Broker, topic: &str, lines: Vec<String>) -> Feed {
         let metronome = Metronome::default();
         metronome.set(&lines[0]);
         Feed {
@@ -438,7 +443,7 @@ impl Told {
 
     /// Fails unless each burst of the oracle has exactly one id, and each id a burst.
     #[track_caller]
-    fn assert_is_oracle(&self) {
+    fn assert_is(&self, oracle: &Oracle) {
         let mut closed = Vec::new();
         for (id, finding) in self.last() {
             let revisions = &self.bursts[id];
@@ -456,11 +461,11 @@ impl Told {
         }
         closed.sort_unstable();
         let missing: Vec<&Burst> =
-            ORACLE.bursts.iter().filter(|burst| !closed.contains(burst)).collect();
+            oracle.bursts.iter().filter(|burst| !closed.contains(burst)).collect();
         let false_: Vec<&Burst> =
-            closed.iter().filter(|burst| !ORACLE.bursts.contains(burst)).collect();
+            closed.iter().filter(|burst| !oracle.bursts.contains(burst)).collect();
         assert!(missing.is_empty() && false_.is_empty(), "missing {missing:#?}\nfalse {false_:#?}");
-        assert_eq!(closed, ORACLE.bursts, "a burst has two ids");
+        assert_eq!(closed, oracle.bursts, "a burst has two ids");
     }
 }
 
