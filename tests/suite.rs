@@ -13,6 +13,7 @@ mod suite {
     mod deploy;
     mod generate;
     mod help;
+    mod kafka;
     #[cfg(feature = "kinesis")]
     mod kinesis;
     mod program;

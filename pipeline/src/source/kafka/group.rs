@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rdkafka::TopicPartitionList;
 use rdkafka::client::ClientContext;
@@ -36,7 +36,9 @@ pub(super) enum Change {
 /// Listens to librdkafka.
 #[derive(Debug, Default)]
 pub(super) struct Group {
-    positions: BTreeMap<String, i64>,
+    /// Where partitions are read on from, until they are let go of: who has them then commits
+    /// further, so that when they come back it is the group that knows.
+    positions: Mutex<BTreeMap<String, i64>>,
     changes: Mutex<Vec<Change>>,
     last_error: Mutex<Option<String>>,
     /// The consumer is closing: what the group takes back then is let go of at once.
@@ -46,11 +48,11 @@ pub(super) struct Group {
 impl Group {
     /// Partitions begin at these offsets; the others where the group has them.
     pub(super) fn at(positions: &BTreeMap<String, Box<str>>) -> Group {
-        let mut group = Group::default();
+        let mut offsets = BTreeMap::new();
         for (name, to) in positions {
-            group.positions.extend(to.parse().ok().map(|offset| (name.clone(), offset)));
+            offsets.extend(to.parse().ok().map(|offset| (name.clone(), offset)));
         }
-        group
+        Group { positions: Mutex::new(offsets), ..Group::default() }
     }
 
     pub(super) fn changes(&self) -> Vec<Change> {
@@ -76,10 +78,17 @@ impl Group {
         if list.count() == 0 {
             return Ok(());
         }
+        for element in list.elements() {
+            self.positions().remove(&name(element.topic(), element.partition()));
+        }
         match consumer.rebalance_protocol() {
             RebalanceProtocol::Cooperative => consumer.incremental_unassign(list),
             RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.unassign(),
         }
+    }
+
+    fn positions(&self) -> MutexGuard<'_, BTreeMap<String, i64>> {
+        self.positions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn note(&self, change: Change) {
@@ -120,15 +129,17 @@ impl ConsumerContext for Group {
             matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
         let done = match error {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
+                let positions = self.positions();
                 for (topic, partition) in &partitions {
                     if let (Some(to), Some(mut element)) = (
-                        self.positions.get(&name(topic, *partition)),
+                        positions.get(&name(topic, *partition)),
                         list.find_partition(topic, *partition),
                     ) && let Err(error) = element.set_offset(Offset::Offset(*to))
                     {
                         eprintln!("floodmark: kafka: {topic}[{partition}]: {error}");
                     }
                 }
+                drop(positions);
                 self.note(Change::Gained(partitions));
                 if is_cooperative {
                     consumer.incremental_assign(list)
