@@ -197,6 +197,8 @@ fn members_that_come_and_go_leave_no_record_unread() {
     other.stop();
     while feed.step() {}
     until("all is read", || feed.progress.has(&feed.writer.ends));
+    // What comes back is read on from where the other was, not from where this one once began.
+    assert!(!daemon.said().contains("rejected: "), "{}", daemon.said());
     daemon.assert_runs();
     daemon.stop();
     let read: BTreeSet<String> = [by_first, by_second]
