@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use floodmark::clock::Stopwatch;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
@@ -128,21 +129,14 @@ impl Writer {
     pub(super) fn write(&mut self, partition: i32, line: &str) {
         let mut record: BaseRecord<'_, (), str> =
             BaseRecord::to(&self.topic).payload(line).partition(partition);
-        while let Err((error, back)) = self.send(record) {
+        let producer: &BaseProducer<DefaultProducerContext> = &self.producer;
+        while let Err((error, back)) = producer.send(record) {
             let full = KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull);
             assert_eq!(error, full);
             self.producer.poll(Duration::from_millis(5));
             record = back;
         }
         *self.ends.entry(partition).or_default() += 1;
-    }
-
-    fn send<'r>(
-        &self,
-        record: BaseRecord<'r, (), str>,
-    ) -> Result<(), (KafkaError, BaseRecord<'r, (), str>)> {
-        let producer: &BaseProducer<DefaultProducerContext> = &self.producer;
-        producer.send(record)
     }
 
     /// Waits until the broker has all.
@@ -187,9 +181,9 @@ impl Progress {
 /// Waits for what must come about.
 #[track_caller]
 pub(super) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let since = Instant::now();
+    let since = Stopwatch::start();
     while !is_so() {
         assert!(since.elapsed() < PATIENCE, "waited too long until {what}");
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::park_timeout(Duration::from_millis(20));
     }
 }
