@@ -263,7 +263,8 @@ impl Kafka {
         if list.count() > 0
             && let Err(error) = self.consumer.commit(&list, mode)
         {
-            // The ledger has the positions; the next commit brings the broker up to date.
+            // The ledger has the positions; the next checkpoint commits them again.
+            self.consumer.context().not_committed();
             self.say(format!("offsets could not be committed: {error}"));
         }
     }
@@ -332,10 +333,11 @@ impl Source for Kafka {
         match word {
             Word::Durable(positions) => {
                 let mut moved = Vec::new();
+                let all = self.consumer.context().take_not_committed();
                 for (input, to) in positions {
                     // Only what is ours now is ours to commit.
                     if let (Ok(to), true) = (to.parse(), self.handed_out.contains_key(&input))
-                        && self.durable.insert(input, to) != Some(to)
+                        && (self.durable.insert(input, to) != Some(to) || all)
                     {
                         moved.push(input);
                     }

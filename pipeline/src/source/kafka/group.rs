@@ -43,6 +43,8 @@ pub(super) struct Group {
     last_error: Mutex<Option<String>>,
     /// The consumer is closing: what the group takes back then is let go of at once.
     is_closing: AtomicBool,
+    /// A commit has failed since it was last asked.
+    has_not_committed: AtomicBool,
 }
 
 impl Group {
@@ -62,6 +64,16 @@ impl Group {
     /// The last that librdkafka said went wrong.
     pub(super) fn last_error(&self) -> Option<String> {
         self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes that offsets were not committed, so that they are again at the next occasion.
+    pub(super) fn not_committed(&self) {
+        self.has_not_committed.store(true, Ordering::Release);
+    }
+
+    /// Whether a commit has failed since this was last asked.
+    pub(super) fn take_not_committed(&self) -> bool {
+        self.has_not_committed.swap(false, Ordering::AcqRel)
     }
 
     /// From now on nobody looks at changes any more.
@@ -117,6 +129,12 @@ impl ClientContext for Group {
 }
 
 impl ConsumerContext for Group {
+    fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
+        if result.is_err() {
+            self.not_committed();
+        }
+    }
+
     fn rebalance(
         &self,
         consumer: &BaseConsumer<Self>,
