@@ -59,7 +59,8 @@ pub struct Rejected {
 /// Opens payloads into buffers of its own, which it uses again and again.
 #[derive(Debug, Default)]
 pub struct Opener {
-    layers: [Layer; LEVELS_MAX],
+    /// One for each envelope, and one for the text inside the last.
+    layers: [Layer; LEVELS_MAX + 1],
     found: Vec<Found>,
     counts: Counts,
 }
@@ -194,7 +195,9 @@ impl Opening<'_> {
     /// Anything: a record, or what holds some.
     pub(super) fn open(&mut self, piece: Piece<'_>, layers: &mut [Layer]) {
         let piece = if is_packed(piece.bytes) { piece } else { piece.trimmed() };
-        if is_one_record(piece.bytes) {
+        if layers.is_empty() {
+            self.reject(Reason::Levels, piece.bytes);
+        } else if is_one_record(piece.bytes) {
             self.record(piece);
         } else {
             self.unwrap(piece, layers);
@@ -203,7 +206,7 @@ impl Opening<'_> {
 
     /// What is not one record as it stands.
     fn unwrap(&mut self, piece: Piece<'_>, layers: &mut [Layer]) {
-        let number = 1 + LEVELS_MAX - layers.len();
+        let number = 2 + LEVELS_MAX - layers.len();
         let Some((layer, rest)) = layers.split_first_mut() else {
             return self.reject(Reason::Levels, piece.bytes);
         };

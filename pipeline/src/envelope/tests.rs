@@ -314,13 +314,13 @@ fn a_half_broken_payload_gives_its_good_half() {
 
 #[test]
 fn limits_hold_and_are_told() {
-    let blank = vec![b' '; 200 << 20];
+    let blank = vec![b' '; 24 << 20];
     let mut tight = GzEncoder::new(Vec::new(), Compression::best());
     tight.write_all(&blank).unwrap();
     for (bomb, limit) in [
         (tight.finish().unwrap(), "inflates to more than 500 times its size"),
-        (gzip(&blank), "inflates to more than 134217728 bytes"),
         (zstd(&blank), "inflates to more than 500 times its size"),
+        (gzip(&blank).repeat(6), "inflates to more than 134217728 bytes"),
     ] {
         let outcome = open(&bomb);
         assert_eq!(outcome.records.len(), 0);
@@ -328,8 +328,8 @@ fn limits_hold_and_are_told() {
     }
 
     // Many small bombs: together they may not exceed what one payload may come to.
-    let some = gzip(&vec![b' '; 12 << 20]);
-    let payload = Wrapping::Kpl.wrap(&vec![some; 20]);
+    let some = gzip(&blank[..12 << 20]);
+    let payload = Wrapping::Kpl.wrap(&vec![some; 12]);
     let outcome = open(&payload);
     let inflated = outcome.counts.of(Kind::Gzip).bytes_out;
     assert!(inflated <= INFLATED_BYTES_MAX + (1 << 20), "{inflated}");
@@ -365,10 +365,10 @@ fn limits_hold_and_are_told() {
 
 #[test]
 fn a_batch_is_opened_in_parts_where_it_holds_much() {
-    let lines = Wrapping::Ndjson.wrap(&vec![vec![b' '; 100 << 10]; 600]);
+    let lines = Wrapping::Ndjson.wrap(&vec![vec![b' '; 100 << 10]; 900]);
     let payload = gzip(&[&lines[..], &record(1)].concat());
     let mut batch = Batch::of(0);
-    for offset in 0..9 {
+    for offset in 0..4 {
         batch.push(offset, &payload);
     }
     let mut opened = Opened::default();
@@ -378,10 +378,10 @@ fn a_batch_is_opened_in_parts_where_it_holds_much() {
         parts += 1;
         found += opened.records(&batch).count();
     }
-    assert_eq!((parts, found), (2, 9));
+    assert_eq!((parts, found), (2, 4));
     let mut rejects = Vec::new();
     opened.open("stream", &batch, &mut rejects);
-    assert_eq!(opened.records(&batch).count() + rejects.len(), 9);
+    assert_eq!(opened.records(&batch).count() + rejects.len(), 4);
     assert!(rejects.iter().all(|reject| reject.reason.contains("its batch opens to more")));
 }
 
@@ -438,7 +438,7 @@ const NESTED_LEVELS: usize = 4;
 fn any_nesting_of_envelopes_gives_the_records_back() {
     let mut seen = Counts::default();
     let mut next = 0;
-    for seed in 0..1_500 {
+    for seed in 0..600 {
         let mut rng = StdRng::seed_from_u64(seed);
         let (payload, records, _) = nested(&mut rng, NESTED_LEVELS, &mut next);
         let outcome = open(&payload);
@@ -448,14 +448,14 @@ fn any_nesting_of_envelopes_gives_the_records_back() {
     }
     for kind in Kind::ALL {
         let met = !matches!(kind, Kind::Sns | Kind::Shipper);
-        assert!(!met || seen.of(kind).count > 50, "{kind:?} {:?}", seen.of(kind));
+        assert!(!met || seen.of(kind).count > 20, "{kind:?} {:?}", seen.of(kind));
     }
 }
 
 #[test]
 fn a_cut_payload_gives_none_but_its_records() {
     let (mut next, mut cuts, mut kept) = (0, 0, 0);
-    for seed in 0..400 {
+    for seed in 0..150 {
         let mut rng = StdRng::seed_from_u64(seed);
         let (payload, records, form) = nested(&mut rng, NESTED_LEVELS, &mut next);
         for _ in 0..8 {
@@ -472,13 +472,13 @@ fn a_cut_payload_gives_none_but_its_records() {
             cuts += 1;
         }
     }
-    assert!(cuts > 3_000 && kept > 1_000, "{cuts} {kept}");
+    assert!(cuts > 1_000 && kept > 300, "{cuts} {kept}");
 }
 
 #[test]
 fn no_change_of_bytes_makes_it_panic() {
     let mut next = 0;
-    for seed in 0..400 {
+    for seed in 0..150 {
         let mut rng = StdRng::seed_from_u64(seed);
         let (whole, records, _) = nested(&mut rng, NESTED_LEVELS, &mut next);
         for _ in 0..8 {
@@ -522,7 +522,7 @@ fn what_is_made_to_take_long_ends() {
         ("", "{\"detail\":{\"detail-type\":"),
         ("", "["),
     ] {
-        let payload = format!("{head}{}", part.repeat((2 << 20) / part.len()));
+        let payload = format!("{head}{}", part.repeat((1 << 20) / part.len()));
         let outcome = open(payload.as_bytes());
         assert!(outcome.counts.rejects > 0, "{part}");
         assert!(outcome.rejects.len() as u64 <= REJECTS_TOLD_MAX + 2);
