@@ -164,7 +164,7 @@ def asked_of(judged, speaking, expect):
     """What is expected of the rules that are judged; None where that cannot be told apart."""
     others = [d for d in speaking if d not in judged]
     codes = {d["floodmark"]["code"] for d in others}
-    names = {d.get(key) for d in others for key in ("id", "name", "title")}
+    names = {d[key] for d in others for key in ("id", "name", "title") if key in d}
     if any(expected.get("code") in codes for expected in expect):
         return None
     return [expected for expected in expect if expected.get("rule") not in names]
