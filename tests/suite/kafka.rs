@@ -105,26 +105,6 @@ fn killed_at_random_moments_it_loses_and_renames_nothing() {
 }
 
 #[test]
-fn a_broker_that_stops_and_comes_back_costs_nothing() {
-    let mut broker = Broker::start();
-    let place = Place::on(&broker, "stopped", "");
-    let mut feed = Feed::of(&broker, place.name, SHORT.lines.clone());
-    let mut daemon = Daemon::start(&place.config, &feed.metronome);
-    while feed.written < feed.lines.len() / 2 {
-        feed.step();
-    }
-    broker.stop();
-    daemon.assert_runs();
-    broker.go_on();
-    while feed.step() {}
-    until("all is read", || feed.progress.has(&feed.writer.ends));
-    daemon.assert_runs();
-    daemon.stop();
-    place.finish();
-    Told::read(&place.alerts).assert_is(&SHORT);
-}
-
-#[test]
 fn alerts_reach_a_topic_as_they_reach_a_file() {
     let broker = Broker::shared();
     broker.topic("alerts", 1);

@@ -58,12 +58,6 @@ impl Broker {
         String::from_utf8(done.stdout).unwrap().trim().clone_into(&mut self.address);
     }
 
-    /// Stops it in order.
-    pub(super) fn stop(&self) {
-        let stopped = Command::new(script("stop")).arg(self.folder.path()).status().unwrap();
-        assert!(stopped.success());
-    }
-
     /// Makes a topic.
     pub(super) fn topic(&self, name: &str, partitions: i32) {
         let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
