@@ -48,8 +48,6 @@ pub enum Life {
     Closed,
     /// It grew together with the burst of this id, which goes on.
     Merged(AlertId),
-    /// It was provisional, and a late record undid it.
-    Superseded,
 }
 
 impl Life {
@@ -58,7 +56,18 @@ impl Life {
     pub fn is_last(self) -> bool {
         match self {
             Life::Open | Life::Update => false,
-            Life::Closed | Life::Merged(_) | Life::Superseded => true,
+            Life::Closed | Life::Merged(_) => true,
+        }
+    }
+
+    /// The word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Life::Open => "open",
+            Life::Update => "update",
+            Life::Closed => "closed",
+            Life::Merged(_) => "merged",
         }
     }
 }

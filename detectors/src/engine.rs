@@ -448,12 +448,8 @@ impl Engine {
         if let (Some(at), Some(agenda)) = (due, self.agendas.get(index)) {
             agenda.lock().call(at, window_key);
         }
-        if due.is_none()
-            && self.remove_if(window_key, |window| window.is_empty(), |emptied| emptied)
-            && let Some(agenda) = self.agendas.get(index)
-        {
-            let mut agenda = agenda.lock();
-            agenda.windows = agenda.windows.saturating_sub(1);
+        if due.is_none() {
+            self.remove_if(index, window_key, Window::is_empty, |emptied| emptied);
         }
         // What is lifted now was in time when it came: it is judged by the time before.
         self.follow(rule, key.as_ref(), consequences, before, out);
@@ -470,16 +466,11 @@ impl Engine {
         };
         let candidates = agenda.lock().soonest(64);
         for key in candidates {
-            let mut bytes = 0;
             let emptied = |window: Window| {
-                bytes = window.record_bytes();
                 let rule = self.rules.rules.get(index);
                 rule.map_or(window.clone(), |rule| Window::new(rule, window.key, self.watermark()))
             };
-            if self.remove_if(key, |window| !window.is_bursting(), emptied) {
-                self.hold(grown(bytes, 0));
-                let mut agenda = agenda.lock();
-                agenda.windows = agenda.windows.saturating_sub(1);
+            if self.remove_if(index, key, |window| !window.is_bursting(), emptied) {
                 out.counts.windows_evicted += 1;
                 return;
             }

@@ -37,6 +37,7 @@ use crate::field::Fields;
 use crate::reach;
 use crate::record::{Object, Record, Value};
 
+pub use identity::partition;
 use identity::{Identity, role_of_session, service_event};
 
 /// Who acts, as one record tells it.

@@ -123,7 +123,7 @@ impl Engine {
         })?;
         let rule = self.rules.rules.get(index)?;
         let key = WindowKey::of(self.options.seed, rule.tag, alert.key.iter().map(AsRef::as_ref));
-        if matches!(alert.life, Life::Merged(_) | Life::Superseded) {
+        if matches!(alert.life, Life::Merged(_)) {
             // It is over for good, unless the window was saved before that.
             if let Some(mut window) = self.windows.get_mut(&key) {
                 window.resume(alert);
@@ -172,25 +172,30 @@ impl Engine {
         }
     }
 
-    /// Takes a window away if it is so, and notes what is to be saved in its place.
+    /// Takes a window of this rule away if it is so, and notes what is to be saved in its place.
     pub(super) fn remove_if(
         &self,
+        index: RuleIndex,
         key: WindowKey,
         is_so: impl FnOnce(&Window) -> bool,
         in_place: impl FnOnce(Window) -> Window,
     ) -> bool {
-        if !self.options.keeps_changes {
-            let removed = self.windows.remove_if(&key, |_, window| is_so(window));
-            return removed.map(|(_, window)| in_place(window)).is_some();
-        }
-        let mut dirty = self.dirty.lock();
+        // Held over the removal, so that whoever saves finds the window in one of the two.
+        let dirty = self.options.keeps_changes.then(|| self.dirty.lock());
         let Some((_, window)) = self.windows.remove_if(&key, |_, window| is_so(window)) else {
             return false;
         };
-        if !window.is_dirty {
-            dirty.keys.push(key);
+        self.hold(super::grown(window.record_bytes(), 0));
+        if let Some(mut dirty) = dirty {
+            if !window.is_dirty {
+                dirty.keys.push(key);
+            }
+            dirty.emptied.insert(key, in_place(window));
         }
-        dirty.emptied.insert(key, in_place(window));
+        if let Some(agenda) = self.agendas.get(index) {
+            let mut agenda = agenda.lock();
+            agenda.windows = agenda.windows.saturating_sub(1);
+        }
         true
     }
 }

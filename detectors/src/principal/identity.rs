@@ -73,11 +73,11 @@ impl<'o, 'b> Identity<'o, 'b> {
             }),
             "IAMUser" => {
                 let (account, name) = (self.text("accountId")?, self.user_name()?);
-                Some(format!("arn:{}:iam::{account}:user/{name}", partition(record)).into())
+                Some(format!("arn:{}:iam::{account}:user/{name}", partition_of(record)).into())
             }
             "Root" => {
                 let account = self.text("accountId")?;
-                Some(format!("arn:{}:iam::{account}:root", partition(record)).into())
+                Some(format!("arn:{}:iam::{account}:root", partition_of(record)).into())
             }
             _ => None,
         }
@@ -145,9 +145,13 @@ pub(super) fn role_of_session(arn: Cow<'_, str>) -> Cow<'_, str> {
     }
 }
 
-/// The partition that the record's region lies in (AWS General Reference, "Partitions").
-fn partition(record: &Record<'_>) -> &'static str {
-    let region = record.get("awsRegion").into_text().unwrap_or_default();
+fn partition_of(record: &Record<'_>) -> &'static str {
+    partition(&record.get("awsRegion").into_text().unwrap_or_default())
+}
+
+/// The partition that a region lies in (AWS General Reference, "Partitions").
+#[must_use]
+pub fn partition(region: &str) -> &'static str {
     let starts = |prefix| region.starts_with(prefix);
     match () {
         () if starts("us-gov-") => "aws-us-gov",

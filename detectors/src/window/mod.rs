@@ -202,7 +202,7 @@ impl Window {
     pub(crate) fn resume(&mut self, said: &Alert) {
         match self.bursts.iter_mut().find(|burst| burst.id == said.id) {
             Some(burst) => burst.resume(said),
-            None if matches!(said.life, Life::Merged(_) | Life::Superseded) => {}
+            None if matches!(said.life, Life::Merged(_)) => {}
             None => self.said.push(said.clone()),
         }
     }

@@ -10,10 +10,11 @@
 //! After the containment steps of the AWS playbook and the AWS CLI reference.
 
 use floodmark_detectors::alert::Alert;
+use floodmark_detectors::principal::partition;
 use serde::Serialize;
 
 use super::change::Verb;
-use super::resource::{Resource, partition, subjects};
+use super::resource::{Resource, subjects};
 use super::shell::option;
 use super::{Actor, Counted, Fact, add};
 

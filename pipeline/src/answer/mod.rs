@@ -31,7 +31,7 @@ pub(crate) use containment::Step;
 pub(crate) use fact::{Fact, distinct, facts, unanimous};
 pub(crate) use impact::{Harm, Impact};
 pub(crate) use origin::Origin;
-pub(crate) use resource::{Resource, partition, subjects};
+pub(crate) use resource::{Resource, subjects};
 
 use crate::encode::text::reason;
 

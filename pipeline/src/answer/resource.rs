@@ -1,5 +1,6 @@
 //! What calls are about, by ARN.
 
+use floodmark_detectors::principal::partition;
 use serde_json::Value;
 
 use super::Fact;
@@ -78,19 +79,6 @@ fn arn(fact: &Fact, named: &str) -> Option<String> {
         return None;
     }
     Some(format!("arn:{}:sagemaker:{region}:{account}:{named}", partition(region)))
-}
-
-/// The partition that a region lies in (AWS General Reference, "Partitions").
-pub(crate) fn partition(region: &str) -> &'static str {
-    let starts = |prefix| region.starts_with(prefix);
-    match () {
-        () if starts("us-gov-") => "aws-us-gov",
-        () if starts("cn-") => "aws-cn",
-        () if starts("us-isob-") => "aws-iso-b",
-        () if starts("us-iso-") => "aws-iso",
-        () if starts("eusc-") => "aws-eusc",
-        () => "aws",
-    }
 }
 
 fn answered(fact: &Fact) -> impl Iterator<Item = &str> {

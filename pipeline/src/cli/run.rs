@@ -400,7 +400,7 @@ impl Daemon {
             self.open += match alert.life {
                 Life::Open => 1,
                 Life::Update => 0,
-                Life::Closed | Life::Merged(_) | Life::Superseded => -1,
+                Life::Closed | Life::Merged(_) => -1,
             };
             self.sent += 1;
         }

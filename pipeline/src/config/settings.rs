@@ -225,7 +225,7 @@ fn sink(
     let kinds = [("stdout", "stdout"), ("file", "file"), ("kafka", "kafka")];
     let kind = kind(&mut section, &kinds, report)?;
     let name = name(&mut section, kind, names, report);
-    let mut words = vec![("ndjson", Format::Ndjson), ("text", Format::Text { colour: false })];
+    let mut words = vec![("ndjson", Format::default()), ("text", Format::Text { colour: false })];
     words.extend(encode::Format::ALL.map(|(word, format)| (word, Format::Encoded(format))));
     let format = section.word("format", &words, report).unwrap_or_default();
     let written = if kind == "file" {

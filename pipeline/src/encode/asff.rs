@@ -10,13 +10,14 @@
 //! top-level ASFF attributes", "Optional top-level ASFF attributes", and the API's model.
 
 use floodmark_detectors::alert::Alert;
+use floodmark_detectors::principal::partition;
 use serde_json::{Map, Value, json};
 
 use super::attack::Named;
 use super::ecs::stamp;
 use super::ocsf::{View, activity, revision, severity, spoken_ms};
 use super::redact::printable;
-use crate::answer::{Answer, Counted, Fact, Resource, Step, facts, partition, subjects, unanimous};
+use crate::answer::{Answer, Counted, Fact, Resource, Step, facts, subjects, unanimous};
 
 /// The account and region that import the finding.
 #[derive(Debug, Clone, PartialEq, Eq)]

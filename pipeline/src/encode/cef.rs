@@ -8,11 +8,11 @@
 
 use std::net::IpAddr;
 
-use floodmark_detectors::alert::{Alert, Life};
+use floodmark_detectors::alert::Alert;
 use floodmark_detectors::rule::Level;
 
 use super::attack::Named;
-use super::ocsf::{View, ms, revision, spoken_ms};
+use super::ocsf::{View, life, ms, revision, spoken_ms};
 use super::redact::{printable, text};
 use crate::answer::{Answer, Fact, Step, distinct, facts, unanimous};
 
@@ -86,14 +86,6 @@ fn extension(
         (0, 1..) => "failure",
         _ => "unknown",
     };
-    let life = match alert.life {
-        _ if view == View::Final => "final",
-        Life::Open => "open",
-        Life::Update => "update",
-        Life::Closed => "closed",
-        Life::Merged(_) => "merged",
-        Life::Superseded => "superseded",
-    };
     let mut values = vec![
         ("rt", spoken_ms(alert, view).to_string()),
         ("start", ms(alert.first.0).to_string()),
@@ -101,7 +93,7 @@ fn extension(
         ("externalId", alert.id.to_string()),
         ("cnt", alert.count.to_string()),
         ("cat", answer.scenario.clone().unwrap_or_default()),
-        ("act", life.to_owned()),
+        ("act", life(alert, view).to_owned()),
         ("outcome", outcome.to_owned()),
         ("msg", answer.reason.clone()),
         ("src", v4),

@@ -1,7 +1,5 @@
 //! Which words.
 
-use std::str::FromStr;
-
 use floodmark_detectors::alert::Alert;
 
 use super::asff::asff;
@@ -41,18 +39,5 @@ impl Format {
             Format::Asff => asff(alert, view, None).to_string(),
             Format::Cef => cef(alert, view),
         }
-    }
-}
-
-impl FromStr for Format {
-    type Err = String;
-
-    /// By its name in a configuration.
-    fn from_str(name: &str) -> Result<Format, String> {
-        let known = Format::ALL.iter().find(|(known, _)| *known == name);
-        known.map(|(_, format)| *format).ok_or_else(|| {
-            let names: Vec<&str> = Format::ALL.iter().map(|(name, _)| *name).collect();
-            format!("{name:?} is no format; one of {}", names.join(", "))
-        })
     }
 }

@@ -14,7 +14,7 @@ use std::ops::ControlFlow;
 use floodmark_detectors::alert::{Alert, Life};
 use floodmark_detectors::field::{Fields, Path};
 use floodmark_detectors::record::{Record, Value as Found};
-use floodmark_detectors::rule::{Level, Mode};
+use floodmark_detectors::rule::Level;
 use floodmark_detectors::time::EventTime;
 use serde_json::{Map, Value, json};
 
@@ -109,11 +109,19 @@ pub(super) fn revision(alert: &Alert, view: View) -> u32 {
     }
 }
 
+/// Where in its life the burst is, in one word; a replay tells it once.
+pub(super) fn life(alert: &Alert, view: View) -> &'static str {
+    match view {
+        View::Final => "final",
+        View::Life { .. } => alert.life.word(),
+    }
+}
+
 pub(super) fn activity(life: Life) -> i64 {
     match life {
         Life::Open => 1,
         Life::Update => 2,
-        Life::Closed | Life::Merged(_) | Life::Superseded => 3,
+        Life::Closed | Life::Merged(_) => 3,
     }
 }
 
@@ -351,13 +359,9 @@ fn observables(evidences: &[Value]) -> Vec<Value> {
 /// What Floodmark says beyond the schemas.
 pub(super) fn floodmark(alert: &Alert, view: View, answer: &Answer) -> Value {
     let card = &alert.rule;
-    let (life, merged_into) = match (view, alert.life) {
-        (View::Final, _) => ("final", None),
-        (_, Life::Open) => ("open", None),
-        (_, Life::Update) => ("update", None),
-        (_, Life::Closed) => ("closed", None),
-        (_, Life::Merged(into)) => ("merged", Some(into)),
-        (_, Life::Superseded) => ("superseded", None),
+    let merged_into = match (view, alert.life) {
+        (View::Life { .. }, Life::Merged(into)) => Some(into),
+        _ => None,
     };
     let key: Map<String, Value> = card
         .group_by
@@ -370,15 +374,10 @@ pub(super) fn floodmark(alert: &Alert, view: View, answer: &Answer) -> Value {
         "count_is_floor": alert.count_is_floor,
         "key": key,
         "level": alert.level.word(),
-        "life": life,
+        "life": life(alert, view),
         "mark": card.mark,
         "merged_into": merged_into.map(|into| into.to_string()),
-        "mode": match card.mode {
-            Mode::Alert => "alert",
-            Mode::Observe => "observe",
-            Mode::Enrich => "enrich",
-            Mode::Posture => "posture",
-        },
+        "mode": card.mode.word(),
         "revision": revision(alert, view),
         "timespan_secs": card.timespan_secs,
     });

@@ -23,7 +23,6 @@ pub fn lines(alert: &Alert, colour: bool) -> String {
         Life::Update => " (goes on)",
         Life::Closed => " (over)",
         Life::Merged(_) => " (merged)",
-        Life::Superseded => " (undone)",
     };
     let level = alert.level.word().to_uppercase();
     let head = format!("{level}{} {}", code.unwrap_or_default(), alert.rule.title);
@@ -67,7 +66,6 @@ pub(crate) fn sentence(alert: &Alert, facts: &[Fact]) -> String {
         Life::Open | Life::Update => "",
         Life::Closed => "; it is over",
         Life::Merged(_) => "; it goes on in another alert, which it has grown together with",
-        Life::Superseded => "; a late record has undone it",
     };
     printable(&format!("{}{}, {}{mark}{end}", what(alert, facts), by(alert, facts), span(alert)))
 }

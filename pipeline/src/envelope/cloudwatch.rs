@@ -74,12 +74,8 @@ impl Opening<'_> {
         bytes_out: &mut usize,
         is_control: &mut bool,
     ) -> Result<(), Fault> {
-        walk.expect(b'{')?;
-        if walk.take(b'}') {
-            return Ok(());
-        }
-        loop {
-            match walk.key()? {
+        walk.object(|walk, key| {
+            match key {
                 b"\"messageType\"" => *is_control |= walk.value()? == CONTROL,
                 b"\"logEvents\"" if !*is_control && walk.peek() == Some(b'[') => {
                     *bytes_out += self.events(piece, walk, above, is_control)?;
@@ -88,10 +84,8 @@ impl Opening<'_> {
                     walk.value()?;
                 }
             }
-            if !walk.take(b',') {
-                return walk.expect(b'}');
-            }
-        }
+            Ok(())
+        })
     }
 
     /// Walks the list of events. Says how many bytes their messages were.
@@ -140,12 +134,8 @@ impl Opening<'_> {
         is_control: &mut bool,
     ) -> Result<usize, Fault> {
         let mut bytes_out = 0;
-        walk.expect(b'{')?;
-        if walk.take(b'}') {
-            return Ok(0);
-        }
-        loop {
-            let is_message = walk.key()? == b"\"message\"";
+        walk.object(|walk, key| {
+            let is_message = key == b"\"message\"";
             if is_message && walk.peek() == Some(b'"') {
                 bytes_out += self.message(walk, above, is_control)?;
             } else {
@@ -156,11 +146,9 @@ impl Opening<'_> {
                     self.open(piece.part(at..walk.at), &mut *above.rest);
                 }
             }
-            if !walk.take(b',') {
-                walk.expect(b'}')?;
-                return Ok(bytes_out);
-            }
-        }
+            Ok(())
+        })?;
+        Ok(bytes_out)
     }
 
     /// Unescapes one message and opens what it holds.
@@ -230,6 +218,24 @@ impl<'t> Walk<'t> {
         let taken = self.peek() == Some(byte);
         self.at += usize::from(taken);
         taken
+    }
+
+    /// An object, member by member: `each` gets a name with its quotes, and passes its value.
+    fn object(
+        &mut self,
+        mut each: impl FnMut(&mut Self, &'t [u8]) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        self.expect(b'{')?;
+        if self.take(b'}') {
+            return Ok(());
+        }
+        loop {
+            let key = self.key()?;
+            each(self, key)?;
+            if !self.take(b',') {
+                return self.expect(b'}');
+            }
+        }
     }
 
     fn expect(&mut self, byte: u8) -> Result<(), Fault> {

@@ -163,9 +163,7 @@ fn unescape(text: &[u8], room: &mut [u8]) -> (usize, usize) {
             written += copy(text, read..at, room, written);
             read = at;
             let Some(byte) = escaped(text, at) else { return (read, written) };
-            if let Some(room) = room.get_mut(written) {
-                *room = byte;
-            }
+            put(room, written, byte);
             read += 2;
             written += 1;
             // The byte behind a backslash is none that ends anything.
@@ -182,12 +180,17 @@ fn unescape(text: &[u8], room: &mut [u8]) -> (usize, usize) {
         written += copy(text, read..at, room, written);
         read = at;
         let Some(byte) = escaped(text, at) else { return (read, written) };
-        if let Some(room) = room.get_mut(written) {
-            *room = byte;
-        }
+        put(room, written, byte);
         read += 2;
         written += 1;
         from = read;
+    }
+}
+
+#[inline]
+fn put(room: &mut [u8], at: usize, byte: u8) {
+    if let Some(room) = room.get_mut(at) {
+        *room = byte;
     }
 }
 

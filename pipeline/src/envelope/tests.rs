@@ -3,6 +3,7 @@
 
 use std::io::Write;
 
+use clap::ValueEnum;
 use flate2::{Compression, write::GzEncoder};
 use floodmark_detectors::record::Record;
 use rand::rngs::StdRng;
@@ -60,21 +61,7 @@ fn records(count: u64) -> Vec<Vec<u8>> {
 
 #[test]
 fn every_wrapping_gives_its_records_back() {
-    use Wrapping::*;
-    for wrapping in [
-        Plain,
-        Gzip,
-        Zstd,
-        CloudWatch,
-        EventBridge,
-        Records,
-        Array,
-        Ndjson,
-        Concatenated,
-        Connect,
-        String,
-        Kpl,
-    ] {
+    for wrapping in Wrapping::value_variants() {
         for count in [1, 2, 50] {
             let records = records(count);
             let outcome = open(&wrapping.wrap(&records));

@@ -17,7 +17,7 @@ use floodmark_detectors::time::EventTime;
 
 use super::{Report, lock, take};
 use crate::clock::{self, Stopwatch};
-use crate::progress::{Input, Progress};
+use crate::progress::{Input, Position, Progress};
 
 /// How often it looks whether there is something to do.
 const LOOK: Duration = Duration::from_millis(200);
@@ -32,7 +32,6 @@ pub struct Checkpoint {
     pub positions: Vec<Kept>,
     /// Windows that changed since the checkpoint before, and the watermark of the positions.
     pub state: State,
-    inputs: Vec<(Input, Box<str>)>,
     durable: Sender<Vec<(Input, Box<str>)>>,
     is_under_way: Arc<AtomicBool>,
 }
@@ -40,6 +39,8 @@ pub struct Checkpoint {
 /// How far one input is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
+    /// The input.
+    pub input: Input,
     /// The input's name.
     pub name: Arc<str>,
     /// Where it is to be read on from, in its source's words.
@@ -52,7 +53,8 @@ impl Checkpoint {
     /// It is where no crash reaches it: the source may tell its peer.
     pub fn is_durable(self) {
         // Once the source has ended nobody listens, and nobody needs to.
-        drop(self.durable.send(self.inputs));
+        let positions = self.positions.into_iter().map(|kept| (kept.input, kept.position));
+        drop(self.durable.send(positions.collect()));
         self.is_under_way.store(false, Ordering::Release);
     }
 }
@@ -163,15 +165,13 @@ impl Keeper<'_> {
         let state = self.engine.changes(watermark.unwrap_or(EventTime::MIN));
         self.turns.pass();
         let names = lock(self.names);
-        let kept = positions.iter().filter_map(|at| {
-            let name = names.get(&at.input)?.clone();
-            Some(Kept { name, position: at.position.clone(), settled: at.settled })
+        let kept = positions.into_iter().filter_map(|Position { input, position, settled }| {
+            Some(Kept { input, name: names.get(&input)?.clone(), position, settled })
         });
         self.is_under_way.store(true, Ordering::Release);
         Some(Checkpoint {
             positions: kept.collect(),
             state,
-            inputs: positions.iter().map(|at| (at.input, at.position.clone())).collect(),
             durable: self.durable.clone(),
             is_under_way: self.is_under_way.clone(),
         })

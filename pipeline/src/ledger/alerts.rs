@@ -1,6 +1,6 @@
 //! What was said: written before it is sent, read by sinks, people, and a process that goes on.
 
-use floodmark_detectors::alert::{Alert, AlertId, Evidence, Life};
+use floodmark_detectors::alert::{Alert, AlertId, Evidence};
 use floodmark_detectors::time::EventTime;
 use rusqlite::{Row, params};
 
@@ -57,7 +57,7 @@ impl Ledger {
                     insert.execute(params![
                         alert.id.to_string(),
                         alert.revision,
-                        life(alert.life),
+                        alert.life.word(),
                         alert.rule.code,
                         alert.rule.id,
                         alert.rule.title,
@@ -153,16 +153,5 @@ fn without_secrets(alert: &Alert) -> Alert {
         evidence: alert.evidence.iter().map(clean).collect(),
         crossing: alert.crossing.as_ref().map(clean),
         ..alert.clone()
-    }
-}
-
-/// The life in one word.
-fn life(life: Life) -> &'static str {
-    match life {
-        Life::Open => "open",
-        Life::Update => "update",
-        Life::Closed => "closed",
-        Life::Merged(_) => "merged",
-        Life::Superseded => "superseded",
     }
 }

@@ -1,6 +1,6 @@
 //! How far each sink is, and what may be forgotten.
 
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
 use super::{Ledger, LedgerError};
 
@@ -82,20 +82,10 @@ impl Cursor {
     pub fn advance(&mut self, sequence: i64, refused: &[(i64, String)]) -> Result<(), LedgerError> {
         self.ledger.with(|connection| {
             connection.pragma_update(None, "synchronous", "NORMAL")?;
-            let transaction = connection.transaction()?;
-            transaction.execute(
-                "UPDATE sinks SET sequence = ?2 WHERE name = ?1",
-                params![self.sink, sequence],
-            )?;
-            for (sequence, reason) in refused {
-                transaction.execute(
-                    "INSERT OR REPLACE INTO refused VALUES (?1, ?2, ?3)",
-                    params![self.sink, sequence, reason],
-                )?;
-            }
-            let done = transaction.commit();
+            let noted = note(connection, &self.sink, sequence, refused);
+            // Whatever came of it: alerts are always waited for.
             connection.pragma_update(None, "synchronous", "FULL")?;
-            done
+            noted
         })?;
         self.sequence = sequence;
         Ok(())
@@ -105,4 +95,20 @@ impl Cursor {
     pub fn next(&self, alerts_max: usize) -> Result<Vec<super::Entry>, LedgerError> {
         self.ledger.after(self.sequence, alerts_max)
     }
+}
+
+fn note(
+    connection: &mut Connection,
+    sink: &str,
+    sequence: i64,
+    refused: &[(i64, String)],
+) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    let place = params![sink, sequence];
+    transaction.execute("UPDATE sinks SET sequence = ?2 WHERE name = ?1", place)?;
+    for (sequence, reason) in refused {
+        let row = params![sink, sequence, reason];
+        transaction.execute("INSERT OR REPLACE INTO refused VALUES (?1, ?2, ?3)", row)?;
+    }
+    transaction.commit()
 }

@@ -30,7 +30,12 @@ fn what_was_said_and_saved_is_there_after_it_was_closed() {
         ledger.say(&[alert(1, 1, Life::Open), alert(2, 1, Life::Open)], 5).unwrap();
         ledger.say(&[alert(1, 2, Life::Closed), alert(1, 2, Life::Update)], 6).unwrap();
         let last = burst().last.0;
-        let kept = Kept { name: Arc::from("k t[0]"), position: "12".into(), settled: EventTime(3) };
+        let kept = Kept {
+            input: 0,
+            name: Arc::from("k t[0]"),
+            position: "12".into(),
+            settled: EventTime(3),
+        };
         ledger.save(&[kept], &state(last)).unwrap();
     }
     let ledger = Ledger::open(&path, false).unwrap();

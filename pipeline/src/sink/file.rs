@@ -143,13 +143,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new/alerts.ndjson");
         for count in [1, 2] {
-            let mut sink = File::open(&path, Format::Ndjson, None).unwrap();
+            let mut sink = File::open(&path, Format::default(), None).unwrap();
             assert_eq!(sink.send(&[told(count)]), [Verdict::Delivered]);
             sink.close().unwrap();
         }
         assert_eq!(counts(&path), [1, 2]);
         fs::write(&path, "{\"torn").unwrap();
-        let mut sink = File::open(&path, Format::Ndjson, None).unwrap();
+        let mut sink = File::open(&path, Format::default(), None).unwrap();
         assert_eq!(sink.send(&[told(3)]), [Verdict::Delivered]);
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.starts_with("{\"torn\n{\"activity_id\""));
@@ -159,9 +159,9 @@ mod tests {
     fn rotates_by_size_and_keeps_so_many() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("alerts.ndjson");
-        let bytes = Format::Ndjson.render(&told(3)).len() as u64;
+        let bytes = Format::default().render(&told(3)).len() as u64;
         let rotation = Rotation { bytes_max: 2 * bytes, files_max: 2 };
-        let mut sink = File::open(&path, Format::Ndjson, Some(rotation)).unwrap();
+        let mut sink = File::open(&path, Format::default(), Some(rotation)).unwrap();
         for count in 1..=7 {
             assert_eq!(sink.send(&[told(count)]), [Verdict::Delivered]);
         }

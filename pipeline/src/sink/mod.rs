@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use floodmark_detectors::alert::Alert;
 
-use crate::encode::ocsf::{View, ocsf};
+use crate::encode::ocsf::View;
 use crate::encode::{self, text};
 
 /// An alert on its way, and from where it is seen.
@@ -56,11 +56,8 @@ pub trait Sink: Send {
 }
 
 /// How an alert is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// One OCSF finding a line.
-    #[default]
-    Ndjson,
     /// One line each, in the words of a receiver.
     Encoded(encode::Format),
     /// A few lines for a person.
@@ -70,12 +67,17 @@ pub enum Format {
     },
 }
 
+impl Default for Format {
+    fn default() -> Format {
+        Format::Encoded(encode::Format::default())
+    }
+}
+
 impl Format {
     /// The alert, its last line ended.
     #[must_use]
     pub fn render(self, told: &Told) -> String {
         match self {
-            Format::Ndjson => format!("{}\n", ocsf(&told.alert, told.view)),
             Format::Encoded(format) => format!("{}\n", format.encode(&told.alert, told.view)),
             Format::Text { colour } => text::lines(&told.alert, colour),
         }

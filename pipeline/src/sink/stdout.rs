@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn writes_one_line_an_alert() {
         let mut out = Vec::new();
-        let mut sink = Stdout::over(&mut out, Format::Ndjson);
+        let mut sink = Stdout::over(&mut out, Format::default());
         assert_eq!(sink.send(&[told(), told()]), vec![Verdict::Delivered; 2]);
         sink.close().unwrap();
         let text = String::from_utf8(out).unwrap();
@@ -80,7 +80,7 @@ mod tests {
                 Ok(())
             }
         }
-        let verdicts = Stdout::over(Gone, Format::Ndjson).send(&[told()]);
+        let verdicts = Stdout::over(Gone, Format::default()).send(&[told()]);
         assert!(
             matches!(verdicts.as_slice(), [Verdict::Refused(why)] if why.contains("broken pipe"))
         );

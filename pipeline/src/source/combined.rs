@@ -127,6 +127,10 @@ impl Source for Combined {
     }
 
     fn hear(&mut self, word: Word) -> Result<(), SourceError> {
+        if let Word::Hold = word {
+            // Each thread sees by itself that there is no room, and would not listen meanwhile.
+            return Ok(());
+        }
         for part in &self.words {
             // A source that has ended hears nothing, and has nothing to do about it.
             drop(part.send(word.clone()));

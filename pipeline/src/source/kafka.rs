@@ -64,7 +64,6 @@ pub struct Kafka {
     consumer: BaseConsumer<Group>,
     brokers: String,
     inputs: HashMap<Partition, Input>,
-    names: Vec<String>,
     /// By input: the partition.
     partitions: Vec<Partition>,
     gathering: BTreeMap<Input, Batch>,
@@ -112,7 +111,6 @@ impl Kafka {
             consumer,
             brokers: settings.brokers.clone(),
             inputs: HashMap::new(),
-            names: Vec::new(),
             partitions: Vec::new(),
             gathering: BTreeMap::new(),
             ready: VecDeque::new(),
@@ -185,8 +183,7 @@ impl Kafka {
                 Some(Ok(message)) => {
                     let partition = (message.topic().to_owned(), message.partition());
                     let at = (message.offset(), message.timestamp().to_millis());
-                    let input =
-                        input(&mut self.inputs, &mut self.names, &mut self.partitions, partition);
+                    let input = input(&mut self.inputs, &mut self.partitions, partition);
                     let batch = self.gathering.entry(input).or_insert_with(|| Batch::of(input));
                     batch.sent_ms = batch.sent_ms.or(at.1);
                     batch.push(u64::try_from(at.0).unwrap_or(0), message.payload().unwrap_or(&[]));
@@ -313,7 +310,7 @@ impl Kafka {
     }
 
     fn input(&mut self, partition: Partition) -> Input {
-        input(&mut self.inputs, &mut self.names, &mut self.partitions, partition)
+        input(&mut self.inputs, &mut self.partitions, partition)
     }
 }
 
@@ -357,7 +354,10 @@ impl Source for Kafka {
     }
 
     fn name_of(&self, input: Input) -> String {
-        self.names.get(input as usize).cloned().unwrap_or_else(|| format!("input {input}"))
+        match self.partitions.get(input as usize) {
+            Some((topic, partition)) => group::name(topic, *partition),
+            None => format!("input {input}"),
+        }
     }
 }
 
@@ -373,15 +373,13 @@ impl Drop for Kafka {
 /// The number of a partition; a new one if it has none.
 fn input(
     inputs: &mut HashMap<Partition, Input>,
-    names: &mut Vec<String>,
     partitions: &mut Vec<Partition>,
     partition: Partition,
 ) -> Input {
     if let Some(input) = inputs.get(&partition) {
         return *input;
     }
-    let input = Input::try_from(names.len()).unwrap_or(Input::MAX);
-    names.push(group::name(&partition.0, partition.1));
+    let input = Input::try_from(partitions.len()).unwrap_or(Input::MAX);
     partitions.push(partition.clone());
     inputs.insert(partition, input);
     input

@@ -108,6 +108,7 @@ impl Position {
     }
 
     /// The further of two: a place in the shard is further than where a shard is begun.
+    #[cfg(feature = "kinesis")]
     pub(super) fn further(self, other: Position) -> Position {
         let is_further = match (&self, &other) {
             (Position::End, _) => true,
