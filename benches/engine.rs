@@ -34,18 +34,20 @@ fn feed() -> Vec<Vec<u8>> {
     deliveries(&plan).take(RECORDS).map(|delivered| delivered.record).collect()
 }
 
-/// The shipped rules whose files are named, or all.
-fn rules(files: &[&str]) -> Arc<RuleSet> {
-    let documents: Vec<Document> = pack::documents()
-        .into_iter()
-        .filter(|d| files.is_empty() || files.iter().any(|file| d.path.ends_with(file)))
-        .collect();
+/// The shipped rules whose files' paths end or begin so.
+fn rules(are_meant: impl Fn(&str) -> bool) -> Arc<RuleSet> {
+    let documents: Vec<Document> =
+        pack::documents().into_iter().filter(|document| are_meant(&document.path)).collect();
     Arc::new(RuleSet::load(&documents, &Environment::default()).unwrap())
 }
 
-/// One rule: many calls of one event name by one principal.
-fn one() -> Arc<RuleSet> {
-    rules(&["base.yml", "dos_01.yml"])
+/// One rule, all of the playbook for SageMaker, and all that is shipped.
+fn packs() -> [(&'static str, Arc<RuleSet>); 3] {
+    [
+        ("one rule", rules(|path| path.ends_with("/dos_01.yml"))),
+        ("the playbook's rules", rules(|path| path.contains("sagemaker/"))),
+        ("all shipped rules", rules(|_| true)),
+    ]
 }
 
 fn run(rules: &Arc<RuleSet>, feed: &[Vec<u8>]) -> usize {
@@ -110,11 +112,11 @@ fn whole(c: &mut Criterion) {
     let mut group = c.benchmark_group("whole");
     group.throughput(Throughput::Elements(feed.len() as u64)).sample_size(20);
     group.bench_function("naive serde_json, one rule", |b| b.iter(|| naive(black_box(&feed))));
-    let one = one();
-    group.bench_function("floodmark, one rule", |b| b.iter(|| run(&one, black_box(&feed))));
-    let all = rules(&[]);
-    group
-        .bench_function("floodmark, all shipped rules", |b| b.iter(|| run(&all, black_box(&feed))));
+    for (name, rules) in packs() {
+        group.bench_function(format!("floodmark, {name}"), |b| {
+            b.iter(|| run(&rules, black_box(&feed)));
+        });
+    }
     group.finish();
 }
 
@@ -126,7 +128,7 @@ fn parts(c: &mut Criterion) {
     group.bench_function("decode", |b| {
         b.iter(|| feed.iter().filter(|bytes| Record::decode(black_box(bytes)).is_ok()).count());
     });
-    for (name, rules) in [("one rule", one()), ("all shipped rules", rules(&[]))] {
+    for (name, rules) in packs() {
         group.bench_function(format!("match, {name}"), |b| {
             b.iter(|| {
                 let mut matches = 0;

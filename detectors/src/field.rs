@@ -1,6 +1,6 @@
 //! Fields of a record by path: what rules, group-by, aliases and evidence name.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::sync::LazyLock;
@@ -87,8 +87,11 @@ impl Path {
 pub struct Fields<'r, 'b> {
     record: &'r Record<'b>,
     networks: &'r Networks,
-    /// `userIdentity`, which nearly every rule asks something of.
+    /// The members of `userIdentity` and `requestParameters`, of which nearly every rule asks.
     identity: OnceCell<Object<'b>>,
+    parameters: OnceCell<Object<'b>>,
+    /// Tests that several rules ask: which were asked, and which of these hold, a bit each.
+    asked: Cell<(u64, u64)>,
     source_address: OnceCell<Option<IpAddr>>,
     derived: Derived<'b>,
     id: OnceCell<(u64, EventId)>,
@@ -145,6 +148,8 @@ impl<'r, 'b> Fields<'r, 'b> {
             record,
             networks,
             identity: OnceCell::new(),
+            parameters: OnceCell::new(),
+            asked: Cell::new((0, 0)),
             source_address: OnceCell::new(),
             derived: Derived::default(),
             id: OnceCell::new(),
@@ -168,6 +173,35 @@ impl<'r, 'b> Fields<'r, 'b> {
     /// The members of `userIdentity`.
     pub(crate) fn identity(&self) -> &Object<'b> {
         self.identity.get_or_init(|| Object::of(&self.record.value(Key::UserIdentity)))
+    }
+
+    /// The members of a top-level object that is asked of often.
+    fn object(&self, key: Key) -> Option<&Object<'b>> {
+        match key {
+            Key::UserIdentity => Some(self.identity()),
+            Key::RequestParameters => {
+                Some(self.parameters.get_or_init(|| Object::of(&self.record.value(key))))
+            }
+            _ => None,
+        }
+    }
+
+    /// Forgets the answers of [`once`](Fields::once): other tests are asked now.
+    pub(crate) fn ask_anew(&self) {
+        self.asked.set((0, 0));
+    }
+
+    /// What the test of this number answers, which is asked once.
+    pub(crate) fn once(&self, number: u8, ask: impl FnOnce() -> bool) -> bool {
+        let bit = 1 << (number & 63);
+        let (asked, hold) = self.asked.get();
+        if asked & bit != 0 {
+            return hold & bit != 0;
+        }
+        let holds = ask();
+        let (asked, hold) = self.asked.get();
+        self.asked.set((asked | bit, hold | if holds { bit } else { 0 }));
+        holds
     }
 
     /// The address that the call comes from, if it is one.
@@ -218,8 +252,11 @@ impl<'r, 'b> Fields<'r, 'b> {
             Start::Member { key, rest } => match self.record.value(key) {
                 // Flattened records have one member whose name is the whole path.
                 Value::Missing => self.begin_at_other(&path.text),
-                Value::Object(_) if key == Key::UserIdentity && !path.behind(rest).is_empty() => {
-                    self.identity().along(path.behind(rest))
+                Value::Object(_)
+                    if !path.behind(rest).is_empty()
+                        && let Some(object) = self.object(key) =>
+                {
+                    object.along(path.behind(rest))
                 }
                 value => (value, path.behind(rest)),
             },

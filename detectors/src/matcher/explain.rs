@@ -61,7 +61,7 @@ impl Walk<'_, '_, '_, '_> {
                     self.node(&named.body, &named.name, is_negated);
                 }
             }
-            Node::Item(item) => self.all.push(Explained {
+            Node::Item(item) | Node::Once(_, item) => self.all.push(Explained {
                 selection: selection.to_owned(),
                 field: item.place.name(),
                 modifiers: item.modifiers.clone(),
@@ -133,7 +133,7 @@ fn collect(node: &Node, all: &mut Vec<String>) {
         Node::Not(node) => collect(node, all),
         Node::Selection(selection) => collect(&selection.body, all),
         Node::Each(each) => collect(&each.body, all),
-        Node::Item(item) => {
+        Node::Item(item) | Node::Once(_, item) => {
             let field = item.place.name();
             let bar = if item.modifiers.is_empty() { "" } else { "|" };
             let values: Vec<String> = item.wishes.iter().map(ToString::to_string).collect();

@@ -142,12 +142,20 @@ impl Item {
         }
     }
 
-    /// The texts, in lower case, of which any will do, if there are no others: it holds where one
-    /// value of the field is one of them, in any letter case.
-    pub(crate) fn any_of(&self) -> Option<BTreeSet<String>> {
-        match &self.test {
-            Test::Any(wanted) if !wanted.iter().any(Wanted::is_cased) => self.exact(),
-            _ => None,
+    /// Whether it asks the same.
+    pub(super) fn is_same(&self, other: &Item) -> bool {
+        std::ptr::eq(self, other)
+            || self.place == other.place
+                && self.modifiers == other.modifiers
+                && self.wishes == other.wishes
+    }
+
+    /// Whether event source and name alone decide it.
+    pub(super) fn asks_for_operation(&self) -> bool {
+        let refers = matches!(self.test, Test::Reference { .. });
+        match &self.place {
+            Place::Field(path) => !refers && matches!(path.as_str(), "eventName" | "eventSource"),
+            Place::Within(_) | Place::Everywhere => false,
         }
     }
 

@@ -6,12 +6,13 @@
 
 mod encode;
 mod explain;
+mod given;
 mod item;
 mod modifier;
 mod necessary;
 mod network;
 mod number;
-mod possible;
+
 mod scope;
 mod text;
 mod wanted;
@@ -19,9 +20,10 @@ mod wanted;
 use std::sync::Arc;
 
 pub use explain::Explained;
+pub(crate) use given::share;
 pub(crate) use item::Item;
 pub(crate) use modifier::{Modifiers, NAMES as MODIFIER_NAMES};
-pub(crate) use necessary::{Necessary, Values};
+pub(crate) use necessary::Necessary;
 pub(crate) use scope::{Place, Scope};
 pub(crate) use wanted::Wish;
 
@@ -57,13 +59,6 @@ impl Matcher {
     pub(crate) fn necessary(&self) -> Necessary {
         Necessary::of(&self.root)
     }
-
-    /// What is left of it for records that are known to have one of these event names, and one of
-    /// these event sources.
-    pub(crate) fn rest(&self, names: &Values, sources: &Values) -> Matcher {
-        let nothing = Node::And(Vec::new());
-        Matcher { root: necessary::rest(&self.root, names, sources).unwrap_or(nothing) }
-    }
 }
 
 /// A condition, or a part of one.
@@ -80,9 +75,11 @@ pub(crate) enum Node {
     /// A named selection, shared by all that refer to it.
     Selection(Arc<Selection>),
     /// A test of one field.
-    Item(Box<Item>),
+    Item(Arc<Item>),
+    /// The same, asked by several conditions of one record: its answer is kept under this number.
+    Once(u8, Arc<Item>),
     /// A condition on the elements of an array (`x[any].y`).
-    Each(Box<Each>),
+    Each(Arc<Each>),
 }
 
 /// A selection of a detection, by name.
@@ -144,6 +141,10 @@ impl Node {
             }
             Node::Selection(selection) => selection.body.holds(scope),
             Node::Item(item) => item.holds(scope),
+            Node::Once(number, item) => match scope {
+                Scope::Record(fields) => fields.once(*number, || item.holds(scope)),
+                Scope::Element(_) => item.holds(scope),
+            },
             Node::Each(each) => each.holds(scope),
         }
     }
@@ -156,8 +157,7 @@ impl Node {
                 nodes.sort_by_key(Node::cost);
             }
             Node::Not(node) => node.order(),
-            Node::Each(each) => each.body.order(),
-            Node::Selection(_) | Node::Item(_) => {}
+            Node::Selection(_) | Node::Item(_) | Node::Once(..) | Node::Each(_) => {}
         }
     }
 
@@ -169,13 +169,19 @@ impl Node {
             }
             Node::Not(node) => node.cost(),
             Node::Selection(selection) => selection.body.cost(),
-            Node::Item(item) => item.cost(),
+            Node::Item(item) | Node::Once(_, item) => item.cost(),
             Node::Each(each) => each.array.cost().saturating_add(each.body.cost()),
         }
     }
 }
 
 impl Each {
+    /// A condition on the elements of an array, cheapest tests first.
+    pub(crate) fn new(array: Place, quantifier: Quantifier, mut body: Node) -> Each {
+        body.order();
+        Each { array, quantifier, body }
+    }
+
     fn holds(&self, scope: Scope<'_, '_, '_>) -> bool {
         let fits = |value: &Value<'_>| self.body.holds(Scope::Element(value));
         let (mut some, mut all) = (false, true);

@@ -1,4 +1,4 @@
-//! What a record must hold for a condition to have any chance: the ground of the index.
+//! What a record must hold for a condition to have any chance.
 
 use std::collections::BTreeSet;
 
@@ -43,7 +43,7 @@ impl Necessary {
                     members: BTreeSet::new(),
                 }),
             Node::Selection(selection) => Necessary::of(&selection.body),
-            Node::Item(item) => match &item.place {
+            Node::Item(item) | Node::Once(_, item) => match &item.place {
                 Place::Field(path) => Necessary {
                     names: item.exact().filter(|_| path.as_str() == "eventName"),
                     sources: item.exact().filter(|_| path.as_str() == "eventSource"),
@@ -56,7 +56,7 @@ impl Necessary {
     }
 }
 
-pub(crate) type Values = Option<BTreeSet<String>>;
+type Values = Option<BTreeSet<String>>;
 
 fn narrower(a: Values, b: Values) -> Values {
     match (a, b) {
@@ -69,28 +69,4 @@ fn union(a: Values, b: Values) -> Values {
     let (mut a, b) = (a?, b?);
     a.extend(b);
     Some(a)
-}
-
-/// What of `node` is still to be asked of a record whose `eventName` is one of `names` and whose
-/// `eventSource` is one of `sources` (`None` where that is not known); nothing, if that is all.
-pub(crate) fn rest(node: &Node, names: &Values, sources: &Values) -> Option<Node> {
-    match node {
-        Node::And(nodes) => {
-            let mut left: Vec<Node> =
-                nodes.iter().filter_map(|node| rest(node, names, sources)).collect();
-            if left.len() > 1 { Some(Node::And(left)) } else { left.pop() }
-        }
-        Node::Selection(selection) => rest(&selection.body, names, sources),
-        Node::Item(item) => {
-            let known = match &item.place {
-                Place::Field(path) if path.as_str() == "eventName" => names,
-                Place::Field(path) if path.as_str() == "eventSource" => sources,
-                _ => &None,
-            };
-            let is_proven =
-                known.as_ref().zip(item.any_of()).is_some_and(|(k, any)| k.is_subset(&any));
-            (!is_proven).then(|| node.clone())
-        }
-        _ => Some(node.clone()),
-    }
 }

@@ -162,11 +162,6 @@ impl Wanted {
         }
     }
 
-    /// Whether the letter case of a text counts.
-    pub(crate) fn is_cased(&self) -> bool {
-        matches!(self, Wanted::Text(pattern) if pattern.is_cased())
-    }
-
     /// Whether a record's value is it.
     pub(crate) fn is(&self, value: &Value<'_>) -> bool {
         if let (Wanted::Null, Value::Null | Value::Missing) = (self, value) {

@@ -120,6 +120,11 @@ impl Key {
         Key::NAMES[self as usize]
     }
 
+    /// Its place in a set of keys.
+    pub(crate) const fn bit(self) -> u64 {
+        1 << self as u32
+    }
+
     pub(super) fn shape(self) -> Shape {
         Key::SHAPES[self as usize]
     }

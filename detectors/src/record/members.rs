@@ -14,6 +14,8 @@ pub(super) struct Members {
     /// Whether there are keys that are no [`Key`] letter for letter.
     pub(super) has_others: bool,
     spans: [Span; Key::ALL.len()],
+    /// Members that are there and not null, a bit each.
+    pub(super) held: u64,
     /// Members known so far only by a key in another letter case, a bit each.
     loose: u64,
 }
@@ -35,6 +37,7 @@ impl Members {
             start,
             has_others: false,
             spans: [Span::default(); Key::ALL.len()],
+            held: 0,
             loose: 0,
         };
         let mut walk = Walk::behind(b'{', bytes, start)?;
@@ -45,7 +48,9 @@ impl Members {
                 None => members.keep_odd(name, member.value, oddities),
             };
             if let Some(key) = key {
-                judge(key, member.value.of(bytes), oddities);
+                let value = member.value.of(bytes);
+                members.hold(key, value != b"null");
+                judge(key, value, oddities);
             }
         }
         if members.loose != 0 {
@@ -65,13 +70,19 @@ impl Members {
     /// Keeps a member under its own name: the last one counts.
     #[inline]
     fn keep(&mut self, key: Key, value: Span, oddities: &mut Oddities) -> Option<Key> {
-        let bit = 1 << key as u32;
+        let bit = key.bit();
         if self.span(key) != Span::default() && self.loose & bit == 0 {
             oddities.add(Oddity::DuplicateKey);
         }
         self.loose &= !bit;
         self.spans[key as usize] = value;
         Some(key)
+    }
+
+    /// Notes whether a member leads anywhere.
+    #[inline]
+    fn hold(&mut self, key: Key, leads_on: bool) {
+        self.held = (self.held & !key.bit()) | (u64::from(leads_on) * key.bit());
     }
 
     /// Keeps a member whose key is escaped, or written in another letter case while no key is
@@ -85,7 +96,7 @@ impl Members {
             return self.keep(key, value, oddities);
         }
         let key = Key::named_loosely(read.as_bytes())?;
-        let bit = 1 << key as u32;
+        let bit = key.bit();
         if self.span(key) != Span::default() && self.loose & bit == 0 {
             return None;
         }

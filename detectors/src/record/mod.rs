@@ -174,10 +174,10 @@ impl<'b> Record<'b> {
         Raw(self.bytes.get(self.members.start..).unwrap_or_default())
     }
 
-    /// Whether a path that begins at `key` could lead anywhere: it is there and not null, or some
-    /// member that [`Key`] does not know may be named like the whole path.
-    pub(crate) fn may_hold(&self, key: Key) -> bool {
-        self.members.has_others || !matches!(self.members.span(key).of(self.bytes), [] | b"null")
+    /// The keys from which a path could lead anywhere, a bit each: those of members that are there
+    /// and not null, or all, where a member that [`Key`] does not know may be named like a whole path.
+    pub(crate) fn held(&self) -> u64 {
+        if self.members.has_others { u64::MAX } else { self.members.held }
     }
 
     /// A top-level text as it is written, if that is what it reads as too.

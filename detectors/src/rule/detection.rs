@@ -232,7 +232,7 @@ impl<'e> Compiler<'e> {
                     return Node::default();
                 };
                 let body = self.element(rest, &modifiers, value, line);
-                Node::Each(Box::new(Each { array, quantifier, body }))
+                Node::Each(Arc::new(Each::new(array, quantifier, body)))
             }
             Ok(None) => match self.place(field, line, within) {
                 Some(place) => self.item(place, &modifiers, value, line),

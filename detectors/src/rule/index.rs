@@ -1,169 +1,155 @@
-//! Which detections a record could match at all, told by its `eventName` and `eventSource`, and by
-//! which members it has.
+//! Which detections a record could match at all, and what is left to ask of each, told by its
+//! `eventSource` and `eventName`.
 //!
-//! Few records match a rule. Each detection stands in one list: by the event names it needs, else
-//! by its event sources, else in the list that is always asked. In its list it stands beside what
-//! else it needs, so that it is asked only where it has a chance: one that wants an `errorCode` is
-//! not asked of a record without.
+//! A stream has some thousand pairs of the two, and few records match a rule. So what they decide of
+//! each condition is decided once a pair: a record then costs one look-up, and after that only tests
+//! of other fields, of detections that still have a chance.
 
-use std::collections::HashMap;
+use std::hash::BuildHasher;
 use std::ops::ControlFlow;
+use std::sync::OnceLock;
 
 use foldhash::fast::RandomState;
 use smallvec::SmallVec;
 
 use super::Detection;
 use crate::field::{Fields, Path};
-use crate::matcher::Matcher;
+use crate::matcher::{Matcher, share};
 use crate::record::{Key, Value};
+
+/// How many pairs of event source and name are kept. All of AWS has some 15,000; whoever makes
+/// others up fills it, and costs time, not memory.
+const PAIRS_MAX: usize = 1 << 14;
+
+/// How many places of the table a pair may have.
+const PROBES: usize = 16;
+
+/// Longest pair that is kept, bytes. The longest of AWS has about a hundred.
+const PAIR_BYTES_MAX: usize = 256;
 
 /// The index of a [`RuleSet`](super::RuleSet).
 #[derive(Debug)]
 pub(crate) struct Index {
     name: Path,
     source: Path,
-    by_name: HashMap<Box<[u8]>, Vec<Entry>, RandomState>,
-    by_source: HashMap<Box<[u8]>, Source, RandomState>,
-    always: Vec<Entry>,
+    hasher: RandomState,
+    /// A place that was taken stays taken, so that nobody ever waits to read it.
+    pairs: Box<[OnceLock<Pair>]>,
 }
 
-/// An event source that some detection needs.
-#[derive(Debug, Default)]
-struct Source {
-    /// Its bit in [`Entry::sources`].
-    bit: u64,
+/// What is left to ask of records with one event source and name.
+#[derive(Debug)]
+struct Pair {
+    text: PairText,
     entries: Vec<Entry>,
 }
 
-/// A detection, and what a record must have beside that under which it is listed.
-#[derive(Debug, Clone)]
+/// Where the source ends, the source, the name.
+type PairText = SmallVec<[u8; 64]>;
+
+/// A detection that a record of a pair may match.
+#[derive(Debug)]
 pub(crate) struct Entry {
-    detection: usize,
-    /// Bits of the event sources of which it needs one; all where any will do.
-    sources: u64,
-    /// Members that must be there and not null.
-    members: SmallVec<[Key; 4]>,
-    /// What the list does not prove.
+    /// Its place.
+    pub(crate) detection: usize,
+    /// Members that must be there and not null, a bit each.
+    members: u64,
+    /// What the pair does not decide.
     rest: Matcher,
 }
 
 impl Entry {
-    /// The place of the detection.
-    pub(crate) fn detection(&self) -> usize {
-        self.detection
-    }
-
-    /// Whether a record that it is a candidate for satisfies the detection.
-    pub(crate) fn fits(&self, fields: &Fields<'_, '_>) -> bool {
-        self.rest.fits(fields)
+    fn fits(&self, fields: &Fields<'_, '_>) -> bool {
+        self.members & !fields.record().held() == 0 && self.rest.fits(fields)
     }
 }
 
-/// Detections to ask, in order.
-pub(crate) type Candidates<'i> = SmallVec<[&'i Entry; 16]>;
-
-/// So many event sources have a bit of their own; all others share one.
-const SOURCES_TOLD_APART: usize = 63;
-
-impl Index {
-    /// The index of these detections.
-    pub(crate) fn of(detections: &[Detection]) -> Index {
+impl Default for Index {
+    fn default() -> Index {
         let path = |text| Path::parse(text).expect("a field of every record is a path");
-        let mut index = Index {
+        Index {
             name: path("eventName"),
             source: path("eventSource"),
-            by_name: HashMap::default(),
-            by_source: HashMap::default(),
-            always: Vec::new(),
-        };
-        for (detection, held) in detections.iter().enumerate() {
-            let necessary = held.matcher.necessary();
-            let bits = necessary.sources.iter().flatten();
-            let bits = bits.fold(0, |bits, source| bits | index.bit_of(source.as_bytes()));
-            let are_told_apart = index.by_source.len() <= SOURCES_TOLD_APART;
-            let proven = necessary.sources.clone().filter(|_| are_told_apart);
-            let listed = [Key::EventName, Key::EventSource];
-            let members = necessary.members.iter().filter(|key| !listed.contains(key));
-            let entry = Entry {
-                detection,
-                sources: if necessary.sources.is_some() { bits } else { u64::MAX },
-                members: members.copied().collect(),
-                rest: held.matcher.rest(&necessary.names, &proven),
-            };
-            match (necessary.names, necessary.sources) {
-                (Some(names), _) => {
-                    for name in names {
-                        let list = index.by_name.entry(name.into_bytes().into()).or_default();
-                        list.push(entry.clone());
-                    }
-                }
-                (None, Some(sources)) => {
-                    for source in sources {
-                        if let Some(source) = index.by_source.get_mut(source.as_bytes()) {
-                            source.entries.push(entry.clone());
-                        }
-                    }
-                }
-                (None, None) => index.always.push(entry),
-            }
+            hasher: RandomState::default(),
+            pairs: std::iter::repeat_with(OnceLock::new).take(PAIRS_MAX).collect(),
         }
-        index
-    }
-
-    /// The bit of an event source.
-    fn bit_of(&mut self, source: &[u8]) -> u64 {
-        let bit = 1 << self.by_source.len().min(SOURCES_TOLD_APART);
-        let source = self.by_source.entry(source.into());
-        source.or_insert_with(|| Source { bit, entries: Vec::new() }).bit
-    }
-
-    /// Detections that the record could match.
-    pub(crate) fn candidates<'i>(&'i self, fields: &Fields<'_, '_>) -> Candidates<'i> {
-        let mut candidates = Candidates::new();
-        let record = fields.record();
-        let mut sources = 0;
-        let mut consider = |entries: &'i [Entry], sources: u64| {
-            for entry in entries {
-                let source_fits = entry.sources == u64::MAX || entry.sources & sources != 0;
-                if source_fits && entry.members.iter().all(|key| record.may_hold(*key)) {
-                    candidates.push(entry);
-                }
-            }
-        };
-        each_lower(fields, Key::EventSource, &self.source, &mut |source| {
-            if let Some(source) = self.by_source.get(source) {
-                sources |= source.bit;
-                consider(&source.entries, u64::MAX);
-            }
-        });
-        each_lower(fields, Key::EventName, &self.name, &mut |name| {
-            if let Some(entries) = self.by_name.get(name) {
-                consider(entries, sources);
-            }
-        });
-        consider(&self.always, u64::MAX);
-        candidates.sort_unstable_by_key(|entry| entry.detection);
-        candidates.dedup_by_key(|entry| entry.detection);
-        candidates
     }
 }
 
-/// Visits the values of a field in lower case.
-fn each_lower(fields: &Fields<'_, '_>, key: Key, path: &Path, visit: &mut dyn FnMut(&[u8])) {
-    let mut lower: SmallVec<[u8; 64]> = SmallVec::new();
-    let mut each = |text: &[u8]| {
-        lower.clear();
-        lower.extend_from_slice(text);
-        lower.make_ascii_lowercase();
-        visit(&lower);
-    };
-    if let Some(text) = fields.record().plain_text(key) {
-        return each(text);
-    }
-    let _stopped = fields.visit(path, &mut |value| {
-        if let Value::Text(text) | Value::Number(text) = value {
-            each(text.as_bytes());
+impl Index {
+    /// Visits the places of the detections that match, in order. They must be the same each time.
+    pub(crate) fn matching(
+        &self,
+        detections: &[Detection],
+        fields: &Fields<'_, '_>,
+        visit: &mut dyn FnMut(usize),
+    ) {
+        let mut each = |entries: &[Entry]| {
+            entries.iter().filter(|entry| entry.fits(fields)).for_each(|e| visit(e.detection));
+        };
+        fields.ask_anew();
+        let kept = self.text(fields).and_then(|text| {
+            let make = || entries(detections, fields);
+            self.pair(text, &make)
+        });
+        match kept {
+            Some(pair) => each(&pair.entries),
+            None => each(&entries(detections, fields)),
         }
-        ControlFlow::Continue(())
+    }
+
+    /// What is kept of a pair; made if there is room and nobody was asked before.
+    fn pair(&self, text: PairText, make: &dyn Fn() -> Vec<Entry>) -> Option<&Pair> {
+        let hash = self.hasher.hash_one(text.as_slice());
+        let first = usize::try_from(hash % PAIRS_MAX as u64).unwrap_or(0);
+        let places = self.pairs.iter().cycle().skip(first).take(PROBES);
+        places
+            .map(|place| place.get_or_init(|| Pair { text: text.clone(), entries: make() }))
+            .find(|pair| pair.text == text)
+    }
+
+    /// The record's pair; none where it has several or odd ones.
+    fn text(&self, fields: &Fields<'_, '_>) -> Option<PairText> {
+        let mut text = PairText::new();
+        text.push(0);
+        add(&mut text, fields, Key::EventSource, &self.source)?;
+        // Where the source ends, first, so that no other pair has the same bytes.
+        let end = u8::try_from(text.len()).ok()?;
+        text.iter_mut().take(1).for_each(|first| *first = end);
+        add(&mut text, fields, Key::EventName, &self.name)?;
+        (text.len() <= PAIR_BYTES_MAX).then_some(text)
+    }
+}
+
+/// Adds the one text that a field has, marked, or nothing where it has no value.
+fn add(text: &mut PairText, fields: &Fields<'_, '_>, key: Key, path: &Path) -> Option<()> {
+    const MARK: u8 = b'=';
+    if let Some(plain) = fields.record().plain_text(key) {
+        text.push(MARK);
+        text.extend_from_slice(plain);
+        return Some(());
+    }
+    let empty = text.len();
+    let visited = fields.visit(path, &mut |value| match value {
+        Value::Text(found) if text.len() == empty => {
+            text.push(MARK);
+            text.extend_from_slice(found.as_bytes());
+            ControlFlow::Continue(())
+        }
+        _ => ControlFlow::Break(()),
     });
+    visited.is_continue().then_some(())
+}
+
+/// The detections that a record with this event source and name may match.
+fn entries(detections: &[Detection], fields: &Fields<'_, '_>) -> Vec<Entry> {
+    let entry = |(place, detection): (usize, &Detection)| {
+        let rest = detection.matcher.given(fields)?;
+        let members = rest.necessary().members;
+        let members = members.iter().fold(0, |bits, key| bits | key.bit());
+        Some(Entry { detection: place, members, rest })
+    };
+    let mut entries: Vec<Entry> = detections.iter().enumerate().filter_map(entry).collect();
+    share(&mut entries.iter_mut().map(|entry| &mut entry.rest).collect::<Vec<_>>());
+    entries
 }

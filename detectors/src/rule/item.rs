@@ -1,5 +1,7 @@
 //! One `field|modifier: value` of a selection: its values, with lists filled in.
 
+use std::sync::Arc;
+
 use super::detection::{Compiler, In, place};
 use super::document::{Entry, Node as Yaml, Sort};
 use super::fault::Problem;
@@ -71,7 +73,7 @@ impl Compiler<'_> {
         let (wishes, lines): (Vec<Wish>, Vec<usize>) = wishes.into_iter().unzip();
         let refer = |field: &str| place(field, within);
         match Item::compile(place_of, &names.join("|"), modifiers, wishes, &refer) {
-            Ok(item) => Node::Item(Box::new(item)),
+            Ok(item) => Node::Item(Arc::new(item)),
             Err((at, reason)) => {
                 let line = lines.get(at).copied().unwrap_or(line);
                 self.fault(Problem::new(line, reason))

@@ -409,8 +409,8 @@ pub struct RuleSet {
     pub lists: Vec<ListUse>,
     /// The networks that are our own, and AWS's.
     pub networks: Networks,
-    /// Which detections a record could match; without it, all are asked.
-    index: Option<index::Index>,
+    /// What is left to ask of a record, by its event source and name.
+    index: index::Index,
 }
 
 impl RuleSet {
@@ -425,8 +425,7 @@ impl RuleSet {
             let version = tag::version(rule);
             Arc::make_mut(&mut rule.card).version = version;
         }
-        let index = Some(index::Index::of(&detections));
-        RuleSet { index, rules, detections, ..RuleSet::default() }
+        RuleSet { rules, detections, ..RuleSet::default() }
     }
 
     /// The same rules among the networks that the environment names. What is no network is left
@@ -442,17 +441,10 @@ impl RuleSet {
 
     /// Visits each detection that matches, in order.
     pub fn matching(&self, fields: &Fields<'_, '_>, visit: &mut dyn FnMut(&Detection)) {
-        let Some(index) = &self.index else {
-            let fitting = |detection: &&Detection| detection.matcher.fits(fields);
-            self.detections.iter().filter(fitting).for_each(visit);
-            return;
-        };
-        for entry in index.candidates(fields) {
-            if let Some(detection) = self.detections.get(entry.detection())
-                && entry.fits(fields)
-            {
+        self.index.matching(&self.detections, fields, &mut |place| {
+            if let Some(detection) = self.detections.get(place) {
                 visit(detection);
             }
-        }
+        });
     }
 }
