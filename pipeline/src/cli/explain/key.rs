@@ -8,7 +8,7 @@ use anyhow::Context;
 use floodmark_detectors::alert::{Alert, Life};
 use floodmark_detectors::engine::{Engine, Options};
 use floodmark_detectors::record::{EventId, Record};
-use floodmark_detectors::rule::{Kind, Rule, RuleSet};
+use floodmark_detectors::rule::{Kind, Members, Rule, RuleSet};
 use floodmark_detectors::time::EventTime;
 
 use super::{feeding, head};
@@ -287,7 +287,11 @@ impl Nearest {
                 }
                 low += 1;
             }
-            let present = values.keys().fold(0, |bits, value| bits | value);
+            let members = |value: &u64| match kind {
+                Kind::Temporal(Members::Apart(_)) => 1 << Members::of_apart(*value).0,
+                _ => *value,
+            };
+            let present = values.keys().fold(0, |bits, value| bits | members(value));
             let measure = match kind {
                 Kind::Distinct(_) => values.len() as u64,
                 Kind::Sum(_) => u64::try_from(sum).unwrap_or(u64::MAX),
