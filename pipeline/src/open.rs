@@ -34,28 +34,17 @@ impl Reject {
     }
 }
 
-/// Records of one batch.
+/// Records of one batch, or of as much of it as may be held at once.
 #[derive(Debug, Default)]
 pub struct Opened {
     opener: Opener,
 }
 
 impl Opened {
-    /// Finds the records of `batch`, which comes by the input of this name.
-    ///
-    /// Payloads that would bring the batch beyond [`HELD_BYTES_MAX`] are rejected unopened. Where
-    /// that must not be, [`open_from`](Opened::open_from) opens a batch in parts.
-    pub fn open(&mut self, input: &str, batch: &Batch, rejects: &mut Vec<Reject>) {
-        let next = self.open_from(0, input, batch, rejects);
-        for (offset, payload) in batch.payloads().skip(next) {
-            let reason = "its batch opens to more than may be held";
-            rejects.push(Reject::of(input, offset, reason, payload));
-        }
-    }
-
-    /// The same from the payload of this number on, as far as memory allows. Says which payload is
-    /// next; there is none where that is how many the batch has. One is opened in any case.
-    pub fn open_from(
+    /// Finds the records of `batch`, which comes by the input of this name, from its payload of
+    /// number `first` on, until they come to more than [`HELD_BYTES_MAX`]. Says which payload is
+    /// next; none is where that is how many the batch has. One is opened in any case.
+    pub fn open(
         &mut self,
         first: usize,
         input: &str,

@@ -24,6 +24,7 @@ use floodmark_detectors::record::Record;
 use floodmark_detectors::time::EventTime;
 
 use crate::clock;
+use crate::envelope;
 use crate::open::{Opened, Reject};
 use crate::progress::{AHEAD_SECS_MAX, Input, Progress, Ticket};
 use crate::source::batch::{Batch, Next, Source, SourceError, Word};
@@ -36,6 +37,9 @@ const BATCHES_WAITING_MAX: usize = 32;
 
 /// Reports that wait for the listener, at most.
 const REPORTS_WAITING_MAX: usize = 1_024;
+
+/// Records that are decoded before they are matched: few enough to be in the processor's cache then.
+const RECORDS_AT_ONCE: usize = 64;
 
 /// How long a source waits for something before it looks whether it should stop.
 const WAIT: Duration = Duration::from_millis(50);
@@ -77,6 +81,8 @@ pub struct Report {
     pub rejects: Vec<Reject>,
     /// In numbers.
     pub counts: Counts,
+    /// What payloads were wrapped in.
+    pub envelopes: envelope::Counts,
     /// Bytes of records.
     pub bytes: u64,
     /// Records that came later than the bound.
@@ -281,35 +287,15 @@ fn work(
     for (ticket, name, batch) in batches {
         turns.turn(worker);
         let mut report = Report::default();
-        opened.open(&name, &batch, &mut report.rejects);
-        let mut records = Vec::with_capacity(batch.len());
-        for (offset, bytes) in opened.records(&batch) {
-            report.bytes += bytes.len() as u64;
-            match Record::decode(bytes) {
-                Ok(record) => records.push(record),
-                Err(reason) => {
-                    report.rejects.push(Reject::of(&name, offset, &reason.to_string(), bytes));
-                }
-            }
-        }
         // An event time far ahead of its arrival does not move time.
         let latest = clock::wall_time().plus(AHEAD_SECS_MAX);
-        report.ahead = records.iter().filter(|r| r.time() > latest).count() as u64;
-        let outcome = engine.apply(&records);
-        let settled = batch.settled.or_else(|| {
-            let newest = records.iter().map(Record::time).filter(|time| *time <= latest).max();
-            newest.map(|time| time.plus(-lateness_secs))
-        });
-        report.late = outcome.late.len() as u64;
-        for place in outcome.late.iter().filter_map(|place| records.get(*place)) {
-            report.rejects.push(Reject::of(
-                &name,
-                0,
-                "late: older than the watermark",
-                place.bytes(),
-            ));
+        let (mut next, mut newest) = (0, None);
+        while next < batch.len() {
+            next = opened.open(next, &name, &batch, &mut report.rejects);
+            report.envelopes.add(opened.counts());
+            newest = newest.max(apply(engine, &name, &opened, &batch, latest, &mut report));
         }
-        take(&mut report, outcome);
+        let settled = batch.settled.or(newest.map(|time| time.plus(-lateness_secs)));
         let watermark = {
             let mut progress = lock(progress);
             progress.done(ticket, settled, batch.position.clone());
@@ -320,13 +306,50 @@ fn work(
         }
         report.latency = batch.sent_ms.map(|sent| {
             let waited_ms = u64::try_from(clock::wall_ms() - sent).unwrap_or(0);
-            (waited_ms * 1_000, records.len() as u64)
+            (waited_ms * 1_000, report.counts.records)
         });
         if reports.send(report).is_err() {
             return;
         }
         turns.turn(worker);
     }
+}
+
+/// Gives the records that were opened to the engine. The greatest event time that is no later than
+/// `latest`.
+fn apply(
+    engine: &Engine,
+    input: &str,
+    opened: &Opened,
+    batch: &Batch,
+    latest: EventTime,
+    report: &mut Report,
+) -> Option<EventTime> {
+    let mut all = opened.records(batch).peekable();
+    let mut newest = None;
+    while all.peek().is_some() {
+        let mut records = Vec::with_capacity(RECORDS_AT_ONCE);
+        for (offset, bytes) in all.by_ref().take(RECORDS_AT_ONCE) {
+            report.bytes += bytes.len() as u64;
+            match Record::decode(bytes) {
+                Ok(record) => records.push(record),
+                Err(reason) => {
+                    report.rejects.push(Reject::of(input, offset, &reason.to_string(), bytes));
+                }
+            }
+        }
+        report.ahead += records.iter().filter(|r| r.time() > latest).count() as u64;
+        let outcome = engine.apply(&records);
+        report.late += outcome.late.len() as u64;
+        for record in outcome.late.iter().filter_map(|place| records.get(*place)) {
+            let reason = "late: older than the watermark";
+            report.rejects.push(Reject::of(input, 0, reason, record.bytes()));
+        }
+        take(report, outcome);
+        let in_time = records.iter().map(Record::time).filter(|time| *time <= latest);
+        newest = newest.max(in_time.max());
+    }
+    newest
 }
 
 fn take(report: &mut Report, outcome: Outcome) {
