@@ -17,7 +17,7 @@ use crate::config::Settings;
 use crate::flow::Report;
 use crate::ledger::{Ledger, LedgerError};
 use crate::open::Reject;
-use crate::sink::Courier;
+use crate::sink::{Courier, Leaving};
 use crate::source::history::Aside;
 
 /// How often the daemon says how it is.
@@ -42,11 +42,14 @@ const PRUNE_BEFORE_SECS: i64 = 3 * 86_400;
 pub(super) struct Daemon {
     ledger: Ledger,
     alerts_max: u64,
+    lateness_secs: i64,
     stopped: Arc<AtomicBool>,
     /// The sinks' names, in the order of their couriers.
     sinks: Vec<String>,
     couriers: Vec<Courier>,
     asides: Receiver<Aside>,
+    /// What sinks would not take.
+    refused: Receiver<Reject>,
     reject_file: Option<BufWriter<std::fs::File>>,
     /// Why rejects cannot be written any more.
     reject_fault: Option<std::io::Error>,
@@ -73,17 +76,19 @@ impl Daemon {
         settings: &Settings,
         ledger: Ledger,
         stopped: Arc<AtomicBool>,
-        couriers: Vec<Courier>,
+        (couriers, refused): (Vec<Courier>, Receiver<Reject>),
         asides: Receiver<Aside>,
         reject_file: Option<BufWriter<std::fs::File>>,
     ) -> Daemon {
         Daemon {
             ledger,
             alerts_max: settings.ledger.alerts_max,
+            lateness_secs: settings.engine.lateness_secs,
             stopped,
             sinks: settings.sinks.iter().map(|sink| sink.name.clone()).collect(),
             couriers,
             asides,
+            refused,
             reject_file,
             reject_fault: None,
             reasons: BTreeMap::new(),
@@ -109,6 +114,9 @@ impl Daemon {
             self.reject(reject);
         }
         self.hear_asides();
+        while let Ok(reject) = self.refused.try_recv() {
+            self.keep(&reject);
+        }
         self.say(&report.alerts);
         if let Some(checkpoint) = report.checkpoint {
             let ledger = self.ledger.clone();
@@ -124,8 +132,8 @@ impl Daemon {
             return;
         }
         let ledger = self.ledger.clone();
-        let said_ms = clock::wall_ms();
-        if !self.write(|| ledger.say(alerts, said_ms)) {
+        let (said_ms, lateness_secs) = (clock::wall_ms(), self.lateness_secs);
+        if !self.write(|| ledger.say(alerts, said_ms, lateness_secs)) {
             return;
         }
         for alert in alerts {
@@ -178,8 +186,8 @@ impl Daemon {
         }
     }
 
-    fn reject(&mut self, reject: &Reject) {
-        self.rejects += 1;
+    /// Writes a reject to the file, if there is one.
+    fn keep(&mut self, reject: &Reject) {
         if let Some(file) = &mut self.reject_file
             && self.reject_fault.is_none()
         {
@@ -189,6 +197,11 @@ impl Daemon {
                 self.reject_fault = Some(error);
             }
         }
+    }
+
+    fn reject(&mut self, reject: &Reject) {
+        self.rejects += 1;
+        self.keep(reject);
         let is_known = self.reasons.contains_key(&reject.reason);
         if !is_known && self.reasons.len() >= REASONS_MAX {
             *self.reasons.entry("for other reasons".into()).or_default() += 1;
@@ -264,10 +277,13 @@ impl Daemon {
     /// Sends what is on its way, closes the sinks, and says how it went; whether all went well.
     pub(super) fn close(mut self, engine: &Engine, is_stopped: bool) -> anyhow::Result<bool> {
         self.hear_asides();
-        let mut undelivered = 0;
-        for courier in std::mem::take(&mut self.couriers) {
-            undelivered += courier.close();
+        let couriers = std::mem::take(&mut self.couriers);
+        let leaving: Vec<Leaving> = couriers.into_iter().map(Courier::last_call).collect();
+        // Ends with the last courier.
+        for reject in self.refused.clone() {
+            self.keep(&reject);
         }
+        let mut undelivered: u64 = leaving.into_iter().map(Leaving::wait).sum();
         let mut waiting = 0;
         for sink in &self.sinks {
             waiting += self.ledger.undelivered(sink)?;

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
+use crossbeam_channel::{Receiver, bounded};
 
 use crate::config::{self, Property, Settings, SinkKind, SourceKind, Start};
 use crate::ledger::Ledger;
+use crate::open::Reject;
 use crate::sink::{self, Courier};
 use crate::source::batch::Source;
 use crate::source::combined::Part;
@@ -16,11 +18,15 @@ use crate::source::kafka::{self, Kafka};
 use crate::source::kinesis;
 use crate::source::tail::Tail;
 
+/// Alerts that sinks would not take and that are not noted yet, at most.
+const REFUSED_WAITING_MAX: usize = 1_024;
+
+/// Sinks with their couriers, and what they will not take.
 pub(super) fn couriers(
     settings: &Settings,
     ledger: &Ledger,
     stopped: &Arc<AtomicBool>,
-) -> anyhow::Result<Vec<Courier>> {
+) -> anyhow::Result<(Vec<Courier>, Receiver<Reject>)> {
     let mut opened: Vec<(String, Box<dyn sink::Sink>)> = Vec::new();
     for it in &settings.sinks {
         let sink: Box<dyn sink::Sink> = match &it.kind {
@@ -32,6 +38,10 @@ pub(super) fn couriers(
                 let brokers = kafka.brokers.join(",");
                 Box::new(sink::Kafka::new(&brokers, topic, &properties, it.format)?)
             }
+            SinkKind::Webhook(settings) => Box::new(
+                webhook(settings, it.format)
+                    .with_context(|| format!("sink {}: cannot be opened", it.name))?,
+            ),
             SinkKind::File { path, rotation } => {
                 Box::new(sink::File::open(path, it.format, *rotation).with_context(|| {
                     format!("sink {}: cannot write {}", it.name, path.display())
@@ -40,12 +50,13 @@ pub(super) fn couriers(
         };
         opened.push((it.name.clone(), sink));
     }
+    let (rejects_in, rejects) = bounded(REFUSED_WAITING_MAX);
     let mut couriers = Vec::with_capacity(opened.len());
     for (name, sink) in opened {
         let cursor = ledger.cursor(&name)?;
-        couriers.push(Courier::start(name, sink, cursor, stopped.clone()));
+        couriers.push(Courier::start(name, sink, cursor, stopped.clone(), rejects_in.clone()));
     }
-    Ok(couriers)
+    Ok((couriers, rejects))
 }
 
 pub(super) fn parts(
@@ -115,17 +126,30 @@ fn open_kinesis(
 }
 
 fn properties(kafka: &config::Kafka) -> anyhow::Result<BTreeMap<String, String>> {
-    let mut properties = BTreeMap::new();
-    for (property, value) in &kafka.properties {
-        let value = match value {
-            Property::Plain(value) => value.clone(),
-            Property::Secret(secret) => {
-                let hidden =
-                    secret.fetch(&|name| std::env::var(name).ok()).context(property.clone())?;
-                hidden.reveal().to_owned()
-            }
-        };
-        properties.insert(property.clone(), value);
-    }
-    Ok(properties)
+    let fetched =
+        kafka.properties.iter().map(|(name, value)| Ok((name.clone(), fetch(name, value)?)));
+    fetched.collect()
+}
+
+/// The value of a key, from where it is kept.
+fn fetch(key: &str, value: &Property) -> anyhow::Result<String> {
+    let hidden = value.fetch(&|name| std::env::var(name).ok()).with_context(|| key.to_owned())?;
+    Ok(hidden.reveal().to_owned())
+}
+
+fn webhook(webhook: &config::Webhook, format: sink::Format) -> anyhow::Result<sink::Webhook> {
+    let headers = webhook
+        .headers
+        .iter()
+        .map(|(name, value)| Ok((name.clone(), fetch(&format!("headers.{name}"), value)?)));
+    let settings = sink::webhook::Settings {
+        url: fetch("url", &webhook.url)?,
+        headers: headers.collect::<anyhow::Result<_>>()?,
+        body: webhook.body,
+        gzip: webhook.gzip,
+        timeout: webhook.timeout,
+        alerts_max: webhook.alerts_max,
+        trusted: webhook.trusted.clone(),
+    };
+    sink::Webhook::new(settings, format).map_err(anyhow::Error::msg)
 }

@@ -15,7 +15,7 @@ use floodmark_detectors::engine::{Engine, Options};
 use super::check::{Examined, counted};
 use super::replay::workers;
 use super::stop;
-use crate::config::{Settings, SourceKind};
+use crate::config::Settings;
 use crate::flow;
 use crate::ledger::{Ledger, LedgerError, Resumed};
 use crate::source::combined::Combined;
@@ -126,20 +126,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
     Ok(is_well)
 }
 
-/// The ledger that is configured; without a path, beside the configuration where a source goes on
-/// after a stop, and in memory where all is read again from its beginning.
+/// The ledger that is configured, or one in memory.
 fn ledger(settings: &Settings, config: &Path, standby: bool) -> Result<Ledger, LedgerError> {
-    let goes_on = |kind: &SourceKind| match kind {
-        SourceKind::File { .. } | SourceKind::Stdin => false,
-        SourceKind::Kafka(_) | SourceKind::Kinesis(_) => true,
-    };
-    let path = match &settings.ledger.path {
-        Some(path) => path.clone(),
-        None if settings.sources.iter().any(|source| goes_on(&source.kind)) => {
-            config.with_extension("ledger")
-        }
-        None => return Ledger::in_memory(),
-    };
+    let Some(path) = settings.ledger_path(config) else { return Ledger::in_memory() };
     let waits = standby || settings.ledger.standby;
     match Ledger::open(&path, false) {
         Err(LedgerError::Taken(_)) if waits => {
