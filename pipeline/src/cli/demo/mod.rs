@@ -1,48 +1,38 @@
-//! `floodmark demo`: the main job on a Kafka of its own.
+//! `floodmark demo`: the main job, on a Kafka of its own or on real servers.
 
-use std::collections::BTreeMap;
+mod place;
+mod show;
+
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use anyhow::Context;
-use floodmark_detectors::alert::{Alert, Life};
-use floodmark_detectors::engine::{Counts, Engine, Options};
-use floodmark_detectors::rule::Mode;
-use hdrhistogram::Histogram;
-use indicatif::{HumanCount, ProgressBar, ProgressStyle};
-use rdkafka::config::ClientConfig;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::mocking::MockCluster;
-use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
+use floodmark_detectors::engine::{Engine, Options};
+use indicatif::{ProgressBar, ProgressStyle};
 
 use super::generate::PlanArgs;
 use super::replay::workers;
 use super::{Chosen, stop};
 use crate::clock::Stopwatch;
-use crate::encode::text;
 use crate::flow;
-use crate::generate::{Delivered, Feed, Plan, Planted, deliveries, history, planted};
+use crate::generate::{Feed, Plan, Wrapping, deliveries, history, planted};
 use crate::progress::Input;
-use crate::source::batch::{Next, Source, SourceError};
-use crate::source::kafka::{Kafka, Settings};
+use crate::source::batch::{Next, Source, SourceError, Word};
+use place::{Place, Writer};
+use show::Show;
 
-/// The topic.
-const TOPIC: &str = "cloudtrail";
-
-/// Partitions. The mock cluster keeps 5 MiB of each and silently drops what exceeds it, so there
-/// are several, records are packed, and the generator stays near the consumer. It also searches
-/// what it keeps from the beginning at each fetch, so packets should not be tiny.
-const PARTITIONS: i32 = 16;
-
-/// How many records the generator may be ahead of the consumer: at most some 3 MiB a partition,
-/// even if nothing packs.
+/// How many records the generator may be ahead of the consumer: at most some 3 MiB a partition of
+/// the Kafka inside this process, even if nothing packs.
 const AHEAD_RECORDS_MAX: u64 = 32_000;
+
+/// Bytes of records after which a payload is full, however many it may hold.
+const PAYLOAD_BYTES_MAX: usize = 256 << 10;
 
 /// How long joining the consumer group may take before records are made all the same.
 const JOIN_SECS_MAX: u64 = 15;
 
-/// How long after the last record is made the consumer may take to read it.
+/// How long nothing may come after the last record is made before the rest is given up.
 const DRAIN_SECS_MAX: u64 = 30;
 
 /// Watch Floodmark work: an organisation's CloudTrail, late, out of order and with duplicates, goes
@@ -51,6 +41,19 @@ const DRAIN_SECS_MAX: u64 = 30;
 /// Exit code 0: every attack that was planted was found, nothing else was, and every record that
 /// was made was read. Needs nothing installed and no network beyond loopback.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+With --kafka or --kinesis the records go through real servers: a topic or stream is made for them, under
+a name of its own unless one is given, and removed at the end. One that is there already is refused:
+nothing is written beside what is yours. AWS credentials come by the default chain; the policy has to
+allow CreateStream, DeleteStream, DescribeStreamSummary, ListShards, GetShardIterator, GetRecords and
+PutRecords.
+
+Examples:
+  floodmark demo
+  floodmark demo --kafka localhost:9092 --envelope cloudwatch
+  floodmark demo --kinesis floodmark-demo --region eu-central-1 --envelope kpl --rate 2000
+
+deploy/compose.yaml starts a Kafka for it.")]
 pub(super) struct Args {
     #[command(flatten)]
     plan: PlanArgs,
@@ -64,31 +67,47 @@ pub(super) struct Args {
     /// Show only the summary.
     #[arg(long, short)]
     quiet: bool,
+    /// Use this Kafka: host:port of brokers, comma-separated.
+    #[arg(long, value_name = "BROKERS")]
+    kafka: Option<String>,
+    /// The topic's name, for --kafka.
+    #[arg(long, value_name = "NAME", requires = "kafka")]
+    topic: Option<String>,
+    /// Use Kinesis, with a stream of this name, or of its own.
+    #[arg(long, value_name = "STREAM", num_args = 0..=1, default_missing_value = "", conflicts_with = "kafka")]
+    kinesis: Option<String>,
+    /// The region, for --kinesis; else that of the environment or the profile.
+    #[arg(long, requires = "kinesis")]
+    region: Option<String>,
+    /// Where Kinesis answers, if not where its region says.
+    #[arg(long, value_name = "URL", requires = "kinesis")]
+    endpoint: Option<String>,
+    /// Certificates in PEM form that are trusted beside those of the system, for --kinesis.
+    #[arg(long, value_name = "FILE", requires = "kinesis")]
+    trusted: Option<PathBuf>,
+    /// Partitions of the topic, or shards of the stream, on real servers; 4 if nothing is said.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
+    partitions: Option<u32>,
+    /// What the records are wrapped in.
+    #[arg(long, value_enum, default_value_t = Wrapping::Plain)]
+    envelope: Wrapping,
+    /// Records in one payload; 1 where an envelope holds one, else 100.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    per_payload: Option<u32>,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
     let plan = args.plan.plan(Feed::Disordered);
     let rules = Arc::new(Chosen::default().load()?);
-    let cluster = MockCluster::new(1).context("cannot start the Kafka inside this process")?;
-    cluster.create_topic(TOPIC, PARTITIONS, 1).context("cannot create the topic")?;
-    let brokers = cluster.bootstrap_servers();
+    let stopped = stop::on_signal()?;
+    let Place { name, server, partitions, source, mut writer, mut kept } = Place::open(args)?;
+    if !args.quiet {
+        eprintln!("floodmark: plays through {name}");
+    }
     let (made, read) = (AtomicU64::new(0), Arc::new(AtomicU64::new(0)));
     let (all_made, done) = (Arc::new(AtomicBool::new(false)), AtomicBool::new(false));
     let has_joined = Arc::new(AtomicBool::new(false));
-    let stopped = stop::on_signal()?;
-    let source = Demo {
-        kafka: Kafka::subscribe(&Settings {
-            brokers: brokers.clone(),
-            topics: vec![TOPIC.into()],
-            group: "floodmark-demo".into(),
-            // The cluster inside this process answers a fetch when its time is up, not before.
-            properties: BTreeMap::from([("fetch.wait.max.ms".into(), "10".into())]),
-            is_from_start: true,
-            ..Settings::default()
-        })?,
-        has_joined: has_joined.clone(),
-        all_made: all_made.clone(),
-    };
+    let source = Demo { source, has_joined: has_joined.clone(), all_made: all_made.clone() };
     let engine = Engine::new(rules.clone(), Options::default());
     let settings = flow::Settings {
         lateness_secs: 900,
@@ -96,10 +115,17 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
         has_end: false,
         ..flow::Settings::default()
     };
+    let per_payload = if args.envelope.is_single() { 1 } else { 100 };
+    let packs = Packs {
+        wrapping: args.envelope,
+        per_payload: args.per_payload.map_or(per_payload, |n| n as usize),
+        waiting: (0..partitions).map(|_| Vec::new()).collect(),
+    };
     let bar = status(args.quiet, plan.records);
     let mut show = Show::new(&planted(&plan), &bar, args.quiet)?;
     let stopwatch = Stopwatch::start();
-    let mut drained = None;
+    // How much was read when last something was, once all is made.
+    let mut drained: Option<(u64, Stopwatch)> = None;
     let outcome = std::thread::scope(|scope| {
         let generator = scope.spawn(|| {
             // What is made before the group has its partitions would wait for that alone.
@@ -110,44 +136,55 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
             {
                 std::thread::park_timeout(Duration::from_millis(10));
             }
-            let result = produce(&plan, args.rate, &brokers, &made, &read, &stopped);
+            let mut player = Player { packs, writer: writer.as_mut(), made: &made, read: &read };
+            let result = player.play(&plan, args.rate, &stopped);
             all_made.store(true, Ordering::Release);
             result
         });
         let ran = flow::run(&engine, Box::new(source), &settings, &done, &mut |report| {
             read.fetch_add(report.counts.records, Ordering::Release);
-            bar.set_position(read.load(Ordering::Relaxed));
+            let now = read.load(Ordering::Acquire);
+            bar.set_position(now);
             show.hear(report);
             if all_made.load(Ordering::Acquire) {
-                let waited: &Stopwatch = drained.get_or_insert_with(Stopwatch::start);
-                let is_all = read.load(Ordering::Acquire) >= made.load(Ordering::Acquire);
+                let (before, waited) = drained.get_or_insert_with(|| (now, Stopwatch::start()));
+                if *before != now {
+                    (*before, *waited) = (now, Stopwatch::start());
+                }
+                let is_all = now >= made.load(Ordering::Acquire);
                 if is_all || waited.elapsed() > Duration::from_secs(DRAIN_SECS_MAX) {
                     done.store(true, Ordering::Relaxed);
                 }
             }
         });
+        // Where reading failed, nothing need be made any more.
+        if ran.is_err() {
+            stopped.store(true, Ordering::Relaxed);
+        }
         let produced = generator.join().expect("the generator returns its error");
         ran.map_err(anyhow::Error::from).and(produced)
     });
-    outcome?;
     let elapsed = stopwatch.elapsed();
-    show.hear(super::replay::finished(&engine));
     bar.finish_and_clear();
+    let removed = kept.remove();
+    outcome?;
+    removed?;
+    show.hear(super::replay::finished(&engine));
     let (made, read) = (made.into_inner(), read.load(Ordering::Acquire));
-    Ok(show.summary(made, read, elapsed))
+    Ok(show.summary(made, read, elapsed, server))
 }
 
-/// Kafka, until all that was made has been handed out.
+/// The source, until all that was made has been handed out.
 struct Demo {
-    kafka: Kafka,
+    source: Box<dyn Source>,
     has_joined: Arc<AtomicBool>,
     all_made: Arc<AtomicBool>,
 }
 
 impl Source for Demo {
     fn next(&mut self, wait: Duration) -> Result<Next, SourceError> {
-        match self.kafka.next(wait)? {
-            // The generator never waits for what is live: a partition whose end is reached before
+        match self.source.next(wait)? {
+            // The generator never waits for what is live: an input whose end is reached before
             // all is made will bring more of the same hour, so it goes on holding time.
             Next::CaughtUp(_) if !self.all_made.load(Ordering::Acquire) => Ok(Next::Nothing),
             next => {
@@ -159,69 +196,96 @@ impl Source for Demo {
         }
     }
 
+    fn hear(&mut self, word: Word) -> Result<(), SourceError> {
+        self.source.hear(word)
+    }
+
     fn name_of(&self, input: Input) -> String {
-        self.kafka.name_of(input)
+        self.source.name_of(input)
     }
 }
 
-/// Plays the organisation into the topic, never far ahead of the reader.
-fn produce(
-    plan: &Plan,
-    rate: u64,
-    brokers: &str,
-    made: &AtomicU64,
-    read: &AtomicU64,
-    stopped: &AtomicBool,
-) -> anyhow::Result<()> {
-    let producer: BaseProducer = ClientConfig::new()
-        .set("bootstrap.servers", brokers)
-        .set("compression.type", "lz4")
-        .set("linger.ms", "20")
-        .set("queue.buffering.max.messages", "100000")
-        .create()
-        .context("cannot start a producer")?;
-    let stopwatch = Stopwatch::start();
-    // Nothing is due yet that would be sent in the next few milliseconds.
-    let is_early = |sent: u64| {
-        rate > 0 && u128::from(sent) * 1_000 > stopwatch.elapsed().as_millis() * u128::from(rate)
-    };
-    for delivered in history(plan).into_iter().chain(deliveries(plan)) {
-        if stopped.load(Ordering::Relaxed) {
-            anyhow::bail!("stopped");
+/// Records that wait for their payload to be full, by partition.
+struct Packs {
+    wrapping: Wrapping,
+    per_payload: usize,
+    waiting: Vec<Vec<Vec<u8>>>,
+}
+
+impl Packs {
+    /// Adds a record; the payload that is full with it, and its partition.
+    fn add(&mut self, hint: u64, record: Vec<u8>) -> Option<(u64, Vec<u8>)> {
+        let partition = hint % self.waiting.len() as u64;
+        if self.per_payload == 1 && self.wrapping == Wrapping::Plain {
+            return Some((partition, record));
         }
-        send(&producer, &delivered)?;
-        let sent = made.fetch_add(1, Ordering::Release) + 1;
-        if sent.is_multiple_of(64) {
-            producer.poll(Duration::ZERO);
+        let waiting = self.waiting.get_mut(usize::try_from(partition).ok()?)?;
+        waiting.push(record);
+        let bytes: usize = waiting.iter().map(Vec::len).sum();
+        let is_full = waiting.len() >= self.per_payload || bytes >= PAYLOAD_BYTES_MAX;
+        is_full.then(|| (partition, self.wrapping.wrap(&std::mem::take(waiting))))
+    }
+
+    /// All that waits.
+    fn rest(&mut self) -> Vec<(u64, Vec<u8>)> {
+        let waiting = self.waiting.iter_mut().zip(0..).filter(|(records, _)| !records.is_empty());
+        let wrapping = self.wrapping;
+        waiting
+            .map(|(records, partition)| (partition, wrapping.wrap(&std::mem::take(records))))
+            .collect()
+    }
+}
+
+/// Plays the organisation, never far ahead of the reader.
+struct Player<'p> {
+    packs: Packs,
+    writer: &'p mut dyn Writer,
+    made: &'p AtomicU64,
+    read: &'p AtomicU64,
+}
+
+impl Player<'_> {
+    fn play(&mut self, plan: &Plan, rate: u64, stopped: &AtomicBool) -> anyhow::Result<()> {
+        let stopwatch = Stopwatch::start();
+        // Nothing is due yet that would be sent in the next few milliseconds.
+        let is_early = |sent: u64| {
+            rate > 0
+                && u128::from(sent) * 1_000 > stopwatch.elapsed().as_millis() * u128::from(rate)
+        };
+        for delivered in history(plan).into_iter().chain(deliveries(plan)) {
+            if stopped.load(Ordering::Relaxed) {
+                anyhow::bail!("stopped");
+            }
+            let sent = self.made.fetch_add(1, Ordering::Release) + 1;
+            if let Some((partition, payload)) =
+                self.packs.add(delivered.partition_hint, delivered.record)
+            {
+                self.writer.write(partition, payload)?;
+            }
+            if !sent.is_multiple_of(64) {
+                continue;
+            }
+            self.writer.tend()?;
+            let read = self.read;
             let is_ahead = || sent - read.load(Ordering::Acquire).min(sent) > AHEAD_RECORDS_MAX;
+            if is_ahead() {
+                // What waits here cannot be read.
+                self.send_rest()?;
+            }
             while (is_ahead() || is_early(sent)) && !stopped.load(Ordering::Relaxed) {
-                producer.poll(Duration::ZERO);
-                // Polling with a time limit would spin.
+                self.writer.tend()?;
                 std::thread::park_timeout(Duration::from_millis(1));
             }
         }
+        self.send_rest()?;
+        self.writer.flush()
     }
-    producer.flush(Duration::from_secs(10)).context("the last records did not reach the topic")
-}
 
-fn send(
-    producer: &BaseProducer<DefaultProducerContext>,
-    delivered: &Delivered,
-) -> anyhow::Result<()> {
-    let partition = delivered.partition_hint % u64::from(PARTITIONS.unsigned_abs());
-    let mut record = BaseRecord::<(), [u8]>::to(TOPIC)
-        .payload(&delivered.record)
-        .partition(i32::try_from(partition).unwrap_or(0));
-    loop {
-        match producer.send(record) {
-            Ok(()) => return Ok(()),
-            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
-                producer.poll(Duration::ZERO);
-                std::thread::park_timeout(Duration::from_millis(1));
-                record = back;
-            }
-            Err((error, _)) => return Err(error).context("cannot produce"),
+    fn send_rest(&mut self) -> anyhow::Result<()> {
+        for (partition, payload) in self.packs.rest() {
+            self.writer.write(partition, payload)?;
         }
+        Ok(())
     }
 }
 
@@ -231,163 +295,4 @@ fn status(quiet: bool, records: u64) -> ProgressBar {
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
     bar.enable_steady_tick(Duration::from_millis(100));
     bar
-}
-
-/// What is shown, and what is kept for the summary.
-struct Show<'b> {
-    bar: &'b ProgressBar,
-    quiet: bool,
-    /// What was planted, and the burst that found it.
-    planted: Vec<(Planted, Option<Alert>)>,
-    /// Bursts that were not planted, by their last word.
-    others: BTreeMap<u128, Alert>,
-    /// Findings of rules that look at settings.
-    posture: u64,
-    merged: u64,
-    counts: Counts,
-    rejects: u64,
-    bytes: u64,
-    latency: Histogram<u64>,
-}
-
-impl<'b> Show<'b> {
-    fn new(planted: &[Planted], bar: &'b ProgressBar, quiet: bool) -> anyhow::Result<Show<'b>> {
-        Ok(Show {
-            bar,
-            quiet,
-            planted: planted.iter().map(|p| (p.clone(), None)).collect(),
-            others: BTreeMap::new(),
-            posture: 0,
-            merged: 0,
-            counts: Counts::default(),
-            rejects: 0,
-            bytes: 0,
-            latency: Histogram::new_with_bounds(1, 3_600_000_000, 3)?,
-        })
-    }
-
-    fn hear(&mut self, report: flow::Report) {
-        self.counts.add(report.counts);
-        self.rejects += report.rejects.len() as u64;
-        self.bytes += report.bytes;
-        if let Some((micros, records)) = report.latency {
-            self.latency.saturating_record(micros.max(1));
-            self.latency.record_n(micros.clamp(1, 3_600_000_000), records.saturating_sub(1)).ok();
-        }
-        for alert in report.alerts {
-            match alert.rule.mode {
-                Mode::Alert => {}
-                // A weak setting is listed, and wakes nobody.
-                Mode::Posture => {
-                    self.posture += u64::from(alert.life == Life::Open);
-                    continue;
-                }
-                Mode::Enrich | Mode::Observe => continue,
-            }
-            if alert.life == Life::Open && !self.quiet {
-                let lines = text::lines(&alert, console_has_colour());
-                self.bar.suspend(|| print!("{lines}"));
-            }
-            self.note(alert);
-        }
-        let found = self.planted.iter().filter(|(_, alert)| alert.is_some()).count();
-        self.bar.set_message(format!(
-            "attacks found {found} of {}, others {}",
-            self.planted.len(),
-            self.others.len()
-        ));
-    }
-
-    fn note(&mut self, alert: Alert) {
-        if let Life::Merged(_) = alert.life {
-            self.merged += 1;
-            self.others.remove(&alert.id.0);
-            return;
-        }
-        for (planted, found) in &mut self.planted {
-            if is_of(planted, &alert) {
-                *found = Some(alert);
-                return;
-            }
-        }
-        self.others.insert(alert.id.0, alert);
-    }
-
-    /// Prints how it went; whether all went well.
-    fn summary(&self, made: u64, read: u64, elapsed: Duration) -> bool {
-        let seconds = elapsed.as_secs_f64();
-        #[allow(
-            clippy::cast_precision_loss,
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss
-        )]
-        let (rate, mean) =
-            ((read as f64 / seconds) as u64, self.bytes as f64 / self.counts.records.max(1) as f64);
-        println!("\n{:<8} {:>8} {:>7}  {:<13} principal", "rule", "planted", "found", "account");
-        let mut missed = 0;
-        let mut inexact = 0;
-        for (planted, found) in &self.planted {
-            let count = found.as_ref().map_or("MISSED".to_owned(), |a| a.count.to_string());
-            missed += usize::from(found.is_none());
-            inexact += usize::from(found.as_ref().is_some_and(|a| a.count != planted.count));
-            println!(
-                "{:<8} {:>8} {count:>7}  {:<13} {}",
-                planted.code, planted.count, planted.account, planted.principal
-            );
-        }
-        for alert in self.others.values() {
-            let code = alert.rule.code.as_deref().unwrap_or("-");
-            println!("{code:<8} FALSE  {} {:?}", alert.rule.title, alert.key);
-        }
-        println!(
-            "\nattacks  {} planted, {} found, {missed} missed, {} false, {inexact} with another count",
-            self.planted.len(),
-            self.planted.len() - missed,
-            self.others.len(),
-        );
-        println!(
-            "posture  {} findings about settings, which wake nobody",
-            HumanCount(self.posture)
-        );
-        println!(
-            "records  {} made, {} read, {} rejected, {} samples, {} duplicates of samples; {mean:.0} bytes each",
-            HumanCount(made),
-            HumanCount(read),
-            self.rejects,
-            HumanCount(self.counts.samples),
-            HumanCount(self.counts.duplicates),
-        );
-        println!("speed    {}/s over {seconds:.1} s", HumanCount(rate));
-        let ms = |quantile| {
-            #[allow(clippy::cast_precision_loss)]
-            let micros = self.latency.value_at_quantile(quantile) as f64;
-            micros / 1_000.0
-        };
-        println!(
-            "latency  p50 {:.0} ms, p90 {:.0} ms, p99 {:.0} ms, max {:.0} ms, from Kafka's time stamp to the end of the record's batch",
-            ms(0.5),
-            ms(0.9),
-            ms(0.99),
-            ms(1.0)
-        );
-        missed == 0 && self.others.is_empty() && made == read && self.rejects == 0
-    }
-}
-
-/// Whether the burst is the planted one: the rule, and every part of its key that the truth names.
-fn is_of(planted: &Planted, alert: &Alert) -> bool {
-    alert.rule.code.as_deref() == Some(planted.code)
-        && alert.first <= planted.last
-        && planted.first <= alert.last
-        && alert.rule.group_by.iter().zip(alert.key.iter()).all(|(field, value)| {
-            match field.as_str() {
-                "floodmark.account" => **value == *planted.account,
-                "floodmark.principal" => **value == *planted.principal,
-                _ => true,
-            }
-        })
-}
-
-fn console_has_colour() -> bool {
-    std::io::IsTerminal::is_terminal(&std::io::stdout())
 }
