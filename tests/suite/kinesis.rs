@@ -5,7 +5,7 @@
 
 mod kcl;
 mod proxy;
-mod server;
+pub(super) mod server;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};

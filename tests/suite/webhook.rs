@@ -163,6 +163,7 @@ fn a_receiver_that_fails_in_every_way_loses_nothing_and_holds_up_nobody() {
     let ended = daemon.wait().unwrap();
     let log = place.read("log");
     assert_eq!(ended.code(), Some(1), "one was refused: {log}");
+    assert!(log.contains(", 1 refused by sinks"), "{log}");
 
     let (in_file, taken) = (place.alerts(), receiver.taken());
     let mut expected = uids(&in_file);
@@ -243,6 +244,36 @@ fn what_waits_at_a_stop_is_sent_at_the_next_start() {
     assert_eq!(run(&[]), Some(0), "{}", place.read("log"));
     assert_eq!(uids(&receiver.taken()), uids(&place.alerts()));
     assert_in_order(&receiver.taken());
+}
+
+/// The server is no receiver of alerts, but it speaks TLS, and says so.
+#[cfg(feature = "kinesis")]
+#[test]
+fn only_who_has_a_trusted_certificate_is_told_anything() {
+    use super::kinesis::server::Kinesis;
+    let server = Kinesis::shared();
+    let log_with = |more: &str| {
+        let place = Place::new(&format!("{}/hidden", server.tls), more);
+        let mut daemon = place.start();
+        let mut pipe = daemon.stdin.take().unwrap();
+        let lines = Traffic::shared().lines();
+        // The last part has attacks; those who read what comes before learn from it what is usual.
+        for line in &lines[lines.len() - 3_000..] {
+            writeln!(pipe, "{line}").unwrap();
+        }
+        until("it was told why not", || place.read("log").contains("sink webhook: "));
+        drop(pipe);
+        daemon.wait().unwrap();
+        assert!(place.alerts().len() > 1);
+        place.read("log")
+    };
+    let log = log_with("");
+    assert!(log.contains(&format!("{}: ", server.tls)), "{log}");
+    assert!(log.contains("certificate"), "{log}");
+    let log = log_with(&format!("trusted = \"{}\"", server.ca.display()));
+    assert!(!log.contains("certificate"), "{log}");
+    // An answer of HTTP: it was reached.
+    assert!(log.contains(&format!("{}: 4", server.tls)), "{log}");
 }
 
 #[test]

@@ -151,19 +151,13 @@ impl Round {
         while !batch.is_empty() {
             let (places, told): (Vec<i64>, Vec<Told>) = batch.into_iter().unzip();
             let verdicts = self.sink.send(&told);
-            let mut asked = None;
+            let (mut asked, mut first) = (None, None);
             batch = Vec::new();
             for ((place, told), verdict) in places.into_iter().zip(told).zip(verdicts) {
                 match verdict {
                     Verdict::Delivered => {}
                     Verdict::Again { why, after } => {
-                        if trouble != why {
-                            let name = &self.name;
-                            eprintln!(
-                                "floodmark: sink {name}: cannot send now, tries again: {why}"
-                            );
-                            trouble = why;
-                        }
+                        first.get_or_insert(why);
                         asked = asked.max(after);
                         batch.push((place, told));
                     }
@@ -175,6 +169,10 @@ impl Round {
             }
             if batch.is_empty() {
                 break;
+            }
+            if let Some(why) = first.filter(|why| *why != trouble) {
+                eprintln!("floodmark: sink {}: cannot send now, tries again: {why}", self.name);
+                trouble = why;
             }
             if !self.wait(asked.unwrap_or_else(|| jittered(pause))) {
                 return false;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use floodmark_detectors::alert::Life;
-use floodmark_detectors::rule::Level;
+use floodmark_detectors::rule::{Level, Mode};
 use floodmark_detectors::time::EventTime;
 
 use crate::clock;
@@ -29,11 +29,11 @@ const ROWS_AT_ONCE: usize = 200;
 /// List alerts from the ledger, or show one whole; a daemon may be writing it meanwhile.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Only reads: takes no lock, writes nothing, and shows what was on the disk at that moment. One row a
-burst, the last that was said of it, newest first: its id, when it was first told (by the clock, UTC),
-level, rule, state, revision, count, first and last event, title and key. A burst that had been over
-for long when it was told is marked backfill; what a rule only observes or enriches with is left
-out unless --all is given.
+Only reads: takes no lock of the daemon's, and changes nothing. One row a burst, the last that was
+said of it, newest first: its id, when it was first told (by the clock, UTC), level, rule, state,
+revision, count, first and last event (UTC), title and key. State says backfill where a burst had
+been over for long when it was told, and the rule's mode where that is not to alert; what a rule only
+observes or enriches with is left out unless --all is given.
 
 --json and --format write the same as a sink does: one alert a line, and by `show` each revision.
 
@@ -253,8 +253,11 @@ fn state(entry: &Entry) -> String {
         Life::Merged(_) => "merged",
     };
     let backfill = if entry.is_backfill { " backfill" } else { "" };
-    let unsent = if entry.is_sent() { "" } else { " unsent" };
-    format!("{state}{backfill}{unsent}")
+    let mode = match entry.alert.rule.mode {
+        Mode::Alert => String::new(),
+        mode => format!(" {}", mode.word()),
+    };
+    format!("{state}{backfill}{mode}")
 }
 
 fn stamp(time: EventTime) -> String {

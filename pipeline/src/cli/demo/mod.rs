@@ -32,6 +32,9 @@ const PAYLOAD_BYTES_MAX: usize = 256 << 10;
 /// How long joining the consumer group may take before records are made all the same.
 const JOIN_SECS_MAX: u64 = 15;
 
+/// How long nothing may be read before no more is made.
+const STUCK_SECS_MAX: u64 = 120;
+
 /// How long nothing may come after the last record is made before the rest is given up.
 const DRAIN_SECS_MAX: u64 = 30;
 
@@ -138,6 +141,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
             }
             let mut player = Player { packs, writer: writer.as_mut(), made: &made, read: &read };
             let result = player.play(&plan, args.rate, &stopped);
+            if result.is_err() {
+                done.store(true, Ordering::Relaxed);
+            }
             all_made.store(true, Ordering::Release);
             result
         });
@@ -197,7 +203,12 @@ impl Source for Demo {
     }
 
     fn hear(&mut self, word: Word) -> Result<(), SourceError> {
-        self.source.hear(word)
+        match word {
+            // The generator stays near the reader: no input need wait for another, and one of which
+            // nothing has come would hold up all.
+            Word::Ahead(_) => Ok(()),
+            word => self.source.hear(word),
+        }
     }
 
     fn name_of(&self, input: Input) -> String {
@@ -272,8 +283,13 @@ impl Player<'_> {
                 // What waits here cannot be read.
                 self.send_rest()?;
             }
+            let (waiting, before) = (Stopwatch::start(), read.load(Ordering::Acquire));
             while (is_ahead() || is_early(sent)) && !stopped.load(Ordering::Relaxed) {
                 self.writer.tend()?;
+                let is_stuck = is_ahead() && read.load(Ordering::Acquire) == before;
+                if is_stuck && waiting.elapsed() > Duration::from_secs(STUCK_SECS_MAX) {
+                    anyhow::bail!("nothing was read for {STUCK_SECS_MAX} s");
+                }
                 std::thread::park_timeout(Duration::from_millis(1));
             }
         }

@@ -218,7 +218,8 @@ impl Kept for Topic {
         }
         let options =
             AdminOptions::new().operation_timeout(Some(ADMIN)).request_timeout(Some(ADMIN));
-        let removed = self.runtime.block_on(self.admin.delete_topics(&[self.name.as_str()], &options))?;
+        let removed =
+            self.runtime.block_on(self.admin.delete_topics(&[self.name.as_str()], &options))?;
         match removed.into_iter().next() {
             Some(Err((_, code))) => bail!("cannot remove the topic {}: {code}", self.name),
             _ => Ok(()),

@@ -54,6 +54,8 @@ pub(super) struct Daemon {
     /// Why rejects cannot be written any more.
     reject_fault: Option<std::io::Error>,
     reasons: BTreeMap<String, u64>,
+    /// Alerts that sinks would not take.
+    refusals: u64,
     rejects: u64,
     late: u64,
     counts: Counts,
@@ -92,6 +94,7 @@ impl Daemon {
             reject_file,
             reject_fault: None,
             reasons: BTreeMap::new(),
+            refusals: 0,
             rejects: 0,
             late: 0,
             counts: Counts::default(),
@@ -115,6 +118,7 @@ impl Daemon {
         }
         self.hear_asides();
         while let Ok(reject) = self.refused.try_recv() {
+            self.refusals += 1;
             self.keep(&reject);
         }
         self.say(&report.alerts);
@@ -251,11 +255,13 @@ impl Daemon {
             EventTime::MAX => "at the end".to_owned(),
             time => time.to_string(),
         };
-        // Bounds that were hit: from here on verdicts may be too low, and whoever looks should know.
+        // Bounds that were hit: from here on verdicts may be too low, and whoever looks should know;
+        // and what receivers do without.
         let mut bounds = String::new();
         for (count, what) in [
             (self.counts.windows_evicted, "windows given up for windows_max"),
             (self.counts.overflowed, "samples beyond what a window keeps"),
+            (self.refusals, "refused by sinks"),
         ] {
             if count > 0 {
                 bounds += &format!(", {count} {what}");
@@ -281,6 +287,7 @@ impl Daemon {
         let leaving: Vec<Leaving> = couriers.into_iter().map(Courier::last_call).collect();
         // Ends with the last courier.
         for reject in self.refused.clone() {
+            self.refusals += 1;
             self.keep(&reject);
         }
         let mut undelivered: u64 = leaving.into_iter().map(Leaving::wait).sum();

@@ -56,8 +56,8 @@ pub(super) struct Args {
     /// their end, Kafka to the end of each partition), and say of every burst that it is over.
     #[arg(long)]
     until_idle: bool,
-    /// Append what could not be read, and what came too late, as NDJSON to this file; without it,
-    /// rejects are counted, and the first of each reason is shown.
+    /// Append what could not be read, what came too late, and which alerts a sink would not take, as
+    /// NDJSON to this file; without it, rejects are counted, and the first of each reason is shown.
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
     /// Wait until another floodmark lets go of the ledger, and take over.

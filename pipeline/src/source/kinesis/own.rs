@@ -35,6 +35,7 @@ pub struct OwnStream {
     runtime: Runtime,
     client: Client,
     name: String,
+    shards: u32,
     is_there: bool,
 }
 
@@ -65,7 +66,7 @@ impl OwnStream {
             }
             Err(trouble) => return Err(fault(&trouble)),
         }
-        let own = OwnStream { runtime, client, name, is_there: true };
+        let own = OwnStream { runtime, client, name, shards, is_there: true };
         own.until_active()?;
         Ok(own)
     }
@@ -99,6 +100,7 @@ impl OwnStream {
             runtime: self.runtime.handle().clone(),
             client: self.client.clone(),
             name: self.name.clone(),
+            shards: self.shards,
             waiting: Vec::new(),
             bytes: 0,
             since: Stopwatch::start(),
@@ -134,6 +136,7 @@ pub struct OwnWriter {
     runtime: Handle,
     client: Client,
     name: String,
+    shards: u32,
     waiting: Vec<PutRecordsRequestEntry>,
     bytes: usize,
     /// Since when something waits.
@@ -141,18 +144,22 @@ pub struct OwnWriter {
 }
 
 impl OwnWriter {
-    /// Adds a record; those of one number lie in one shard.
+    /// Adds a record to the shard of this number, from 0.
     ///
     /// # Errors
     /// In words, once Kinesis takes nothing for long.
-    pub fn put(&mut self, number: u64, data: Vec<u8>) -> Result<(), String> {
+    pub fn put(&mut self, shard: u64, data: Vec<u8>) -> Result<(), String> {
+        // The middle of its range: shards are made even, and keys hashed would leave some empty.
+        let range = u128::MAX / u128::from(self.shards.max(1));
+        let hash = u128::from(shard) * range + range / 2;
         if self.waiting.is_empty() {
             self.since = Stopwatch::start();
         }
         self.bytes += data.len();
         let entry = PutRecordsRequestEntry::builder()
             .data(Blob::new(data))
-            .partition_key(format!("floodmark-{number}"))
+            .partition_key(format!("floodmark-{shard}"))
+            .explicit_hash_key(hash.to_string())
             .build()
             .map_err(|error| error.to_string())?;
         self.waiting.push(entry);
