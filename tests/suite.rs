@@ -22,4 +22,5 @@ mod suite {
     mod rules;
     mod run;
     mod traffic;
+    mod webhook;
 }

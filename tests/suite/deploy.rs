@@ -217,3 +217,46 @@ fn the_conformance_pack_is_the_six_managed_rules() {
     }
     assert!(facts.is_empty(), "missing: {:?}", facts.keys());
 }
+
+/// The addresses of `NAME://host:port,..`, by name.
+fn listeners(value: &Value) -> BTreeMap<&str, &str> {
+    let listeners = value.as_str().unwrap().split(',');
+    listeners.map(|listener| listener.split_once("://").unwrap()).collect()
+}
+
+#[test]
+fn the_compose_file_starts_the_kafka_that_is_tested_and_shows_it_to_this_machine_alone() {
+    let text = std::fs::read_to_string(deploy().join("compose.yaml")).unwrap();
+    let file: Value = yaml_serde::from_str(&text).unwrap();
+    let kafka = &file["services"]["kafka"];
+    let pom = std::fs::read_to_string(deploy().join("../tests/servers/kafka/pom.xml")).unwrap();
+    let version = pom.split("<artifactId>kafka_2.13</artifactId>").nth(1).unwrap();
+    let version = version.split("<version>").nth(1).unwrap().split('<').next().unwrap();
+    assert_eq!(kafka["image"], format!("apache/kafka:{version}"));
+    assert_eq!(kafka["ports"], serde_json::json!(["127.0.0.1:9092:9092"]));
+    let settings = kafka["environment"].as_object().unwrap();
+    assert!(settings.values().all(Value::is_string), "a number has quotes");
+    // Every listener has its protocol, and every one for clients says where it is to be reached.
+    let bound = listeners(&settings["KAFKA_LISTENERS"]);
+    let told = listeners(&settings["KAFKA_ADVERTISED_LISTENERS"]);
+    let controller = settings["KAFKA_CONTROLLER_LISTENER_NAMES"].as_str().unwrap();
+    let protocols = settings["KAFKA_LISTENER_SECURITY_PROTOCOL_MAP"].as_str().unwrap().split(',');
+    let protocols: BTreeMap<&str, &str> =
+        protocols.map(|pair| pair.split_once(':').unwrap()).collect();
+    assert_eq!(told["HOST"], "localhost:9092");
+    for (name, address) in &bound {
+        assert_eq!(protocols[name], "PLAINTEXT");
+        assert_eq!(told.contains_key(name), *name != controller, "{name}");
+        if let Some(told) = told.get(name) {
+            assert!(told.ends_with(address), "{name}: {told}, {address}");
+        }
+    }
+    assert!(told.contains_key(settings["KAFKA_INTER_BROKER_LISTENER_NAME"].as_str().unwrap()));
+    let voter = settings["KAFKA_CONTROLLER_QUORUM_VOTERS"].as_str().unwrap();
+    let node = settings["KAFKA_NODE_ID"].as_str().unwrap();
+    assert_eq!(voter, format!("{node}@localhost{}", bound[controller]));
+    // What a volume holds is named, and what is named is used.
+    let volume = kafka["volumes"][0].as_str().unwrap().split_once(':').unwrap();
+    assert!(file["volumes"].get(volume.0).is_some());
+    assert_eq!(settings["KAFKA_LOG_DIRS"], volume.1);
+}

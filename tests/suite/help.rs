@@ -25,7 +25,7 @@ fn every_command_says_what_it_does() {
 
 #[test]
 fn commands_that_take_files_show_examples() {
-    for command in ["run", "replay", "check", "generate", "query"] {
+    for command in ["demo", "run", "alerts", "replay", "check", "generate", "query"] {
         let help = floodmark(&[command, "--help"]).expect(0).text();
         let examples = help.split("Examples:\n").nth(1).unwrap_or_default();
         assert!(examples.contains(&format!("floodmark {command} ")), "{command}: {help}");

@@ -145,6 +145,76 @@ fn alerts_reach_a_topic_as_they_reach_a_file() {
     );
 }
 
+#[test]
+fn alerts_are_listed_and_shown_beside_the_daemon() {
+    let place = Place::new("listed", "");
+    let mut feed = Feed::of(Broker::shared(), place.name, SHORT.lines.clone());
+    let mut daemon = Daemon::start(&place.config, &feed.metronome);
+    let config = place.config.to_str().unwrap();
+    let list = |more: &[&str]| {
+        let arguments = [&["alerts", "--config", config], more].concat();
+        floodmark(&arguments).expect(0).text()
+    };
+    let mut seen = Vec::new();
+    let mut steps = 0;
+    while feed.step() {
+        steps += 1;
+        if steps % 8 == 0 {
+            seen.extend(values(&list(&["--json", "--limit", "100000"])));
+            daemon.assert_runs();
+        }
+    }
+    place.until_sent(&feed);
+    let open = values(&list(&["--json", "--open", "--level", "high"]));
+    assert!(open.iter().all(|it| ["open", "update"].contains(&life_of(it))), "{open:?}");
+    assert!(open.iter().all(|it| it["severity_id"].as_u64().unwrap() >= 4), "{open:?}");
+    let code = code_of(&seen[0]).to_owned();
+    let of_rule = list(&["--rule", &code.to_lowercase()]);
+    let rows: Vec<&str> = of_rule.lines().collect();
+    assert!(rows[0].starts_with("id        opened"), "{of_rule}");
+    assert!(rows.len() > 1 && rows[1..].iter().all(|row| row.contains(&code)), "{of_rule}");
+    assert!(list(&["--since", "2100-01-01T00:00:00Z"]).contains("no alerts"));
+    let id = seen[0]["finding_info"]["uid"].as_str().unwrap();
+    let shown = list(&["show", &id[..20]]);
+    for part in [id, "reason ", "\nrevisions\n  1  ", "\nevidence", "\ndeliveries\n  file\n"] {
+        assert!(shown.contains(part), "{part} is not in {shown}");
+    }
+    let revisions = values(&list(&["show", id, "--json"]));
+    assert!(revisions.iter().all(|it| it["finding_info"]["uid"] == id));
+    daemon.assert_runs();
+    daemon.kill();
+    // A reader is as welcome when nobody writes.
+    assert!(list(&["--limit", "1"]).lines().count() == 2);
+    let unknown = floodmark(&["alerts", "--config", config, "show", "zz"]).expect(2);
+    assert!(unknown.stderr.contains("no alert has an id that begins with zz"));
+    place.finish();
+    // What was listed is what was sent, word by word; nothing was disturbed by it.
+    let mut told = Told::read(&place.alerts);
+    let said: usize = told.bursts.values().map(BTreeMap::len).sum();
+    assert!(seen.len() >= 50, "{} were listed", seen.len());
+    seen.into_iter().chain(open).chain(revisions).for_each(|finding| told.add(finding));
+    let listed: usize = told.bursts.values().map(BTreeMap::len).sum();
+    assert_eq!(listed, said, "something was listed that was never sent");
+    told.assert_is(&SHORT);
+}
+
+#[test]
+fn the_demo_plays_through_a_real_broker_and_leaves_nothing_there() {
+    let broker = Broker::shared();
+    let arguments = ["demo", "--kafka", &broker.address, "--quiet", "--records", "5000"];
+    for more in [&["--envelope", "cloudwatch", "--rate", "0"][..], &["--partitions", "2"]] {
+        let done = floodmark(&[&arguments[..], more].concat()).expect(0);
+        assert!(done.text().contains(" 0 missed, 0 false,"), "{}", done.text());
+    }
+    let own = |topic: &String| topic.starts_with("floodmark-demo-");
+    until("the topics of the demo are gone", || !broker.topics().iter().any(own));
+    // What is there already is not touched.
+    broker.topic("precious", 1);
+    let refused = floodmark(&[&arguments[..], &["--topic", "precious"]].concat()).expect(2);
+    assert!(refused.stderr.contains("topic precious is there already"), "{}", refused.stderr);
+    assert!(broker.topics().iter().any(|topic| topic == "precious"));
+}
+
 /// A test's folder, topic and group.
 struct Place {
     _folder: tempfile::TempDir,

@@ -90,6 +90,31 @@ fn a_pipe_is_read_beside_files_and_what_is_open_at_the_end_stays_open() {
     );
 }
 
+/// Old bursts are told as a backlog; what is of this hour is not.
+#[test]
+fn only_what_was_over_for_long_is_backfill() {
+    let mark = |start: &str, duration: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let (feed, config) = (folder.path().join("feed"), folder.path().join("floodmark.toml"));
+        let records = ["--records", "1000", "--start", start, "--duration", duration];
+        let arguments = args!["generate", "--history", "--out", feed];
+        let records = records.map(Into::into);
+        floodmark(&[&arguments[..], &records].concat()).expect(0);
+        let text = format!("[[source]]\ntype = \"file\"\npaths = [\"{}\"]\n", feed.display());
+        std::fs::write(&config, text).unwrap();
+        let done = floodmark(&args!["run", "--config", config, "--until-idle"]).expect(0);
+        let findings = values(&done.text());
+        let marks = findings.iter().filter(|finding| wakes(finding));
+        let marks = marks.map(|finding| finding["unmapped"]["floodmark"]["backfill"] == true);
+        let marks: Vec<bool> = marks.collect();
+        assert!(marks.len() >= 10, "{} alerts", marks.len());
+        marks
+    };
+    assert!(mark("2025-11-25T09:00:00Z", "6h").into_iter().all(|is_backfill| is_backfill));
+    let recent = floodmark::clock::wall_time().plus(-1_900).to_string();
+    assert!(mark(&recent, "30m").into_iter().any(|is_backfill| !is_backfill));
+}
+
 #[test]
 fn a_faulty_configuration_starts_nothing() {
     let folder = tempfile::tempdir().unwrap();

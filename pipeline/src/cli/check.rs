@@ -247,18 +247,10 @@ fn notes(settings: &Settings) -> Vec<String> {
                 }));
             }
             SourceKind::Kafka(kafka) => {
-                for (property, value) in &kafka.properties {
-                    let place = format!("source {}: {property}", source.name);
-                    match value {
-                        Property::Secret(Secret::Env(name)) if std::env::var_os(name).is_none() => {
-                            notes.push(format!("{place}: the variable {name} is not set"));
-                        }
-                        Property::Secret(Secret::File(path)) if !path.exists() => {
-                            notes.push(format!("{place}: {} is not there", path.display()));
-                        }
-                        Property::Secret(_) | Property::Plain(_) => {}
-                    }
-                }
+                let properties = kafka.properties.iter();
+                notes.extend(properties.filter_map(|(property, value)| {
+                    unfound(&format!("source {}: {property}", source.name), value)
+                }));
             }
             SourceKind::Kinesis(kinesis) => {
                 if let Some(path) = &kinesis.access.trusted
@@ -271,13 +263,45 @@ fn notes(settings: &Settings) -> Vec<String> {
         }
     }
     for sink in &settings.sinks {
-        if let SinkKind::File { path, .. } = &sink.kind
-            && path.is_dir()
-        {
-            notes.push(format!("sink {}: {} is a folder", sink.name, path.display()));
+        let place = |key: &str| format!("sink {}: {key}", sink.name);
+        match &sink.kind {
+            SinkKind::File { path, .. } if path.is_dir() => {
+                notes.push(format!("sink {}: {} is a folder", sink.name, path.display()));
+            }
+            SinkKind::Kafka { kafka } => {
+                let properties = kafka.properties.iter();
+                notes.extend(properties.filter_map(|(key, value)| unfound(&place(key), value)));
+            }
+            SinkKind::Webhook(webhook) => {
+                notes.extend(unfound(&place("url"), &webhook.url));
+                let headers = webhook.headers.iter();
+                notes.extend(headers.filter_map(|(key, value)| unfound(&place(key), value)));
+                if let Some(path) = webhook.trusted.as_ref().filter(|path| !path.exists()) {
+                    notes.push(format!("sink {}: {} is not there", sink.name, path.display()));
+                }
+                let is_open =
+                    matches!(&webhook.url, Property::Plain(url) if url.starts_with("http:"));
+                if is_open && webhook.headers.values().any(|it| matches!(it, Property::Secret(_))) {
+                    notes.push(format!("{} sends secrets without TLS", place("url")));
+                }
+            }
+            SinkKind::File { .. } | SinkKind::Stdout => {}
         }
     }
     notes
+}
+
+/// Why a secret cannot be had here.
+fn unfound(place: &str, value: &Property) -> Option<String> {
+    match value {
+        Property::Secret(Secret::Env(name)) if std::env::var_os(name).is_none() => {
+            Some(format!("{place}: the variable {name} is not set"))
+        }
+        Property::Secret(Secret::File(path)) if !path.exists() => {
+            Some(format!("{place}: {} is not there", path.display()))
+        }
+        Property::Secret(_) | Property::Plain(_) => None,
+    }
 }
 
 /// `1 rule`, `2 rules`.

@@ -1,5 +1,6 @@
 //! The command line: each command turns its arguments into parts, and runs the one flow.
 
+mod alerts;
 mod check;
 mod demo;
 mod explain;
@@ -35,6 +36,8 @@ enum Command {
     Demo(demo::Args),
     /// Run the daemon on the sources and sinks of a configuration file.
     Run(run::Args),
+    /// List alerts from the ledger, or show one whole; a daemon may be writing it meanwhile.
+    Alerts(alerts::Args),
     /// Put history through the rules, as fast as the machine allows.
     Replay(replay::Args),
     /// Propose marks from history, with the evidence.
@@ -72,6 +75,7 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Demo(args) => demo::run(&args),
         Command::Run(args) => run::run(&args),
+        Command::Alerts(args) => alerts::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Tune(args) => tune::run(&args),
         Command::Explain(args) => explain::run(&args),

@@ -1,10 +1,9 @@
 //! A Kafka source as configured.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use super::reader::{Placed, Report, Section, integer};
-use super::secret::Secret;
+use super::secret::{self, Property};
 
 /// Where to read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,15 +28,6 @@ pub enum Start {
     Latest,
     /// All that is there.
     Earliest,
-}
-
-/// The value of a librdkafka setting.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Property {
-    /// As written.
-    Plain(String),
-    /// To be fetched.
-    Secret(Secret),
 }
 
 /// Settings that are ours to make, and what to use instead.
@@ -142,7 +132,8 @@ fn property(
     }
     let found = value.get_ref();
     if found.is_table() {
-        return secret(path, value, report).map(Property::Secret);
+        let fix = "names with dots want quotes: \"fetch.min.bytes\" = 1";
+        return secret::read(path, value, fix, report).map(Property::Secret);
     }
     if SECRET.iter().any(|part| name.contains(part)) {
         // The value is a secret: it is not shown.
@@ -161,23 +152,4 @@ fn property(
         report.wrong(path, value.span(), "must be a text, a whole number, true or false", fix);
     }
     plain.map(Property::Plain)
-}
-
-/// `{ env = ".." }` or `{ file = ".." }`.
-fn secret(path: &str, value: Placed<'_, '_>, report: &mut Report<'_>) -> Option<Secret> {
-    let mut section = Section::new(value.get_ref().as_table()?, path, value.span().start);
-    let before = report.faults.len();
-    let env = section.text("env", report).map(str::to_owned);
-    let file = section.text("file", report).map(PathBuf::from);
-    section.end(report);
-    match (env, file) {
-        (Some(name), None) => Some(Secret::Env(name)),
-        (None, Some(path)) => Some(Secret::File(path)),
-        _ if report.faults.len() > before => None,
-        _ => {
-            let fix = "names with dots want quotes: \"fetch.min.bytes\" = 1";
-            report.wrong(path, value.span(), "must be { env = \"..\" } or { file = \"..\" }", fix);
-            None
-        }
-    }
 }

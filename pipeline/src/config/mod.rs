@@ -17,14 +17,16 @@ mod reader;
 mod rules;
 mod secret;
 pub mod settings;
+mod webhook;
 
 pub use environment::{LISTS, Lists};
 pub use fault::{Fault, Faults};
-pub use kafka::{Kafka, Property, Start};
+pub use kafka::{Kafka, Start};
 pub use ledger::Ledger;
 pub use rules::Rules;
-pub use secret::{Hidden, Secret};
+pub use secret::{Hidden, Property, Secret, Unfound};
 pub use settings::{Engine, Settings, Sink, SinkKind, Source, SourceKind, rules_in};
+pub use webhook::Webhook;
 
 /// Reads a duration for the command line: `15m`, `90s`, `1h30m`; in seconds.
 ///

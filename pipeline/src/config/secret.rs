@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::reader::{Placed, Report, Section};
+
 /// Where a secret is to be found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Secret {
@@ -10,6 +12,28 @@ pub enum Secret {
     Env(String),
     /// In this file; a line end after it is not part of it.
     File(PathBuf),
+}
+
+/// A value that stands in the file, or is fetched from where a secret is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Property {
+    /// As written.
+    Plain(String),
+    /// To be fetched.
+    Secret(Secret),
+}
+
+impl Property {
+    /// The value, fetched if need be; `env` looks a variable up.
+    ///
+    /// # Errors
+    /// Where the secret was looked for.
+    pub fn fetch(&self, env: &dyn Fn(&str) -> Option<String>) -> Result<Hidden, Unfound> {
+        match self {
+            Property::Plain(value) => Ok(Hidden(value.clone())),
+            Property::Secret(secret) => secret.fetch(env),
+        }
+    }
 }
 
 /// A secret. It cannot be printed by accident.
@@ -55,6 +79,29 @@ impl Secret {
                 Ok(text) => Ok(Hidden(text.trim_end_matches(['\r', '\n']).to_owned())),
                 Err(error) => Err(Unfound::File { path: path.clone(), error }),
             },
+        }
+    }
+}
+
+/// `{ env = ".." }` or `{ file = ".." }`; `fix` says what else the writer may have meant.
+pub(super) fn read(
+    path: &str,
+    value: Placed<'_, '_>,
+    fix: &str,
+    report: &mut Report<'_>,
+) -> Option<Secret> {
+    let mut section = Section::new(value.get_ref().as_table()?, path, value.span().start);
+    let before = report.faults.len();
+    let env = section.text("env", report).map(str::to_owned);
+    let file = section.text("file", report).map(PathBuf::from);
+    section.end(report);
+    match (env, file) {
+        (Some(name), None) => Some(Secret::Env(name)),
+        (None, Some(path)) => Some(Secret::File(path)),
+        _ if report.faults.len() > before => None,
+        _ => {
+            report.wrong(path, value.span(), "must be { env = \"..\" } or { file = \"..\" }", fix);
+            None
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use floodmark_detectors::engine::WINDOWS_MAX;
 use toml::Spanned;
@@ -15,6 +15,7 @@ use super::kinesis;
 use super::ledger::{self, Ledger};
 use super::reader::{Report, Section};
 use super::rules::{self, Rules};
+use super::webhook::{self, Webhook};
 use crate::encode;
 use crate::sink::{Format, Rotation};
 
@@ -88,6 +89,8 @@ pub enum SinkKind {
         /// When it is put aside, if ever.
         rotation: Option<Rotation>,
     },
+    /// An address that takes alerts by HTTP.
+    Webhook(Box<Webhook>),
 }
 
 /// `[engine]`
@@ -108,6 +111,18 @@ impl Default for Engine {
 }
 
 impl Settings {
+    /// The ledger's file: the one that is named, else one beside the configuration where a source
+    /// goes on after a stop. None where all is read again from its beginning: it is in memory then.
+    #[must_use]
+    pub fn ledger_path(&self, config: &Path) -> Option<PathBuf> {
+        let goes_on = |source: &Source| match &source.kind {
+            SourceKind::File { .. } | SourceKind::Stdin => false,
+            SourceKind::Kafka(_) | SourceKind::Kinesis(_) => true,
+        };
+        let beside = || self.sources.iter().any(goes_on).then(|| config.with_extension("ledger"));
+        self.ledger.path.clone().or_else(beside)
+    }
+
     /// Reads a configuration; all its faults at once, by line. Touches nothing else.
     pub fn parse(text: &str) -> Result<Settings, Faults> {
         let (table, mut report) = table(text);
@@ -222,7 +237,8 @@ fn sink(
     names: &mut BTreeSet<String>,
     report: &mut Report<'_>,
 ) -> Option<Sink> {
-    let kinds = [("stdout", "stdout"), ("file", "file"), ("kafka", "kafka")];
+    let kinds =
+        [("stdout", "stdout"), ("file", "file"), ("kafka", "kafka"), ("webhook", "webhook")];
     let kind = kind(&mut section, &kinds, report)?;
     let name = name(&mut section, kind, names, report);
     let mut words = vec![("ndjson", Format::default()), ("text", Format::Text { colour: false })];
@@ -249,6 +265,9 @@ fn sink(
         })
     } else if kind == "kafka" {
         kafka::sink(&mut section, report).map(|kafka| SinkKind::Kafka { kafka })
+    } else if kind == "webhook" {
+        let webhook = webhook::read(&mut section, format, report);
+        webhook.map(|webhook| SinkKind::Webhook(Box::new(webhook)))
     } else {
         Some(SinkKind::Stdout)
     };

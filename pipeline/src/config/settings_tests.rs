@@ -33,7 +33,18 @@ fn the_example_is_valid_and_shows_the_defaults() {
     let settings = Settings::parse(&settings_commented).unwrap();
     let names: Vec<&str> = settings.sources.iter().map(|s| s.name.as_str()).collect();
     assert_eq!(names, ["organisation", "kinesis", "file", "stdin"]);
-    assert_eq!(settings.sinks.len(), 2);
+    let names: Vec<&str> = settings.sinks.iter().map(|sink| sink.name.as_str()).collect();
+    assert_eq!(names, ["file", "stdout", "kafka", "soc"]);
+    let SinkKind::Webhook(webhook) = &settings.sinks[3].kind else {
+        panic!("the last one is a webhook");
+    };
+    let least = "[[source]]\ntype = \"stdin\"\n[[sink]]\ntype = \"webhook\"\nurl = \"https://a\"\n";
+    let least = Settings::parse(least).unwrap();
+    let SinkKind::Webhook(least) = &least.sinks[0].kind else { panic!("it is one") };
+    assert_eq!(
+        (webhook.body, webhook.gzip, webhook.timeout, webhook.alerts_max),
+        (least.body, least.gzip, least.timeout, least.alerts_max)
+    );
     assert_eq!(settings.engine.workers, NonZeroUsize::new(4));
 }
 

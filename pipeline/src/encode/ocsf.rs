@@ -43,6 +43,11 @@ pub enum View {
         /// Wall clock, ms since the Unix epoch.
         now_ms: i64,
     },
+    /// As it happens in a backlog: the same, and it was over long before.
+    Backfill {
+        /// As there.
+        now_ms: i64,
+    },
 }
 
 /// The finding.
@@ -97,7 +102,7 @@ pub(super) fn ms(seconds: i64) -> i64 {
 pub(super) fn spoken_ms(alert: &Alert, view: View) -> i64 {
     match view {
         View::Final => ms(alert.last.0),
-        View::Life { now_ms } => now_ms,
+        View::Life { now_ms } | View::Backfill { now_ms } => now_ms,
     }
 }
 
@@ -105,7 +110,7 @@ pub(super) fn spoken_ms(alert: &Alert, view: View) -> i64 {
 pub(super) fn revision(alert: &Alert, view: View) -> u32 {
     match view {
         View::Final => 1,
-        View::Life { .. } => alert.revision,
+        View::Life { .. } | View::Backfill { .. } => alert.revision,
     }
 }
 
@@ -113,7 +118,7 @@ pub(super) fn revision(alert: &Alert, view: View) -> u32 {
 pub(super) fn life(alert: &Alert, view: View) -> &'static str {
     match view {
         View::Final => "final",
-        View::Life { .. } => alert.life.word(),
+        View::Life { .. } | View::Backfill { .. } => alert.life.word(),
     }
 }
 
@@ -360,7 +365,7 @@ fn observables(evidences: &[Value]) -> Vec<Value> {
 pub(super) fn floodmark(alert: &Alert, view: View, answer: &Answer) -> Value {
     let card = &alert.rule;
     let merged_into = match (view, alert.life) {
-        (View::Life { .. }, Life::Merged(into)) => Some(into),
+        (View::Life { .. } | View::Backfill { .. }, Life::Merged(into)) => Some(into),
         _ => None,
     };
     let key: Map<String, Value> = card
@@ -381,6 +386,9 @@ pub(super) fn floodmark(alert: &Alert, view: View, answer: &Answer) -> Value {
         "revision": revision(alert, view),
         "timespan_secs": card.timespan_secs,
     });
+    if matches!(view, View::Backfill { .. }) {
+        own["backfill"] = true.into();
+    }
     let values = values(alert);
     if !values.is_empty() {
         own["values"] = Value::Object(values);

@@ -298,7 +298,7 @@ fn no_secret_passes_in_any_member_and_any_form() {
                 let text = format.encode(&alert, View::Life { now_ms: 1 });
                 assert!(!text.contains("SECRET"), "{name}, {path}: {text}");
             }
-            let lines = crate::encode::text::lines(&alert, false);
+            let lines = crate::encode::text::lines(&alert, View::Final, false);
             assert!(!lines.contains("SECRET"), "text, {path}: {lines}");
         }
     }

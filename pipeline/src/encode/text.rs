@@ -6,6 +6,7 @@ use floodmark_detectors::alert::{Alert, Life};
 use floodmark_detectors::rule::Level;
 use floodmark_detectors::time::EventTime;
 
+use super::ocsf::View;
 use super::redact::{printable, text};
 use crate::answer::{Fact, distinct, facts, unanimous};
 
@@ -15,7 +16,7 @@ const OPERATIONS_MAX: usize = 3;
 /// Two to four lines, each ended: level and title; what, by whom, from where, when; against which
 /// mark; the key.
 #[must_use]
-pub fn lines(alert: &Alert, colour: bool) -> String {
+pub fn lines(alert: &Alert, view: View, colour: bool) -> String {
     let facts = facts(alert);
     let code = alert.rule.code.as_deref().map(|code| format!(" {code}"));
     let life = match alert.life {
@@ -23,6 +24,10 @@ pub fn lines(alert: &Alert, colour: bool) -> String {
         Life::Update => " (goes on)",
         Life::Closed => " (over)",
         Life::Merged(_) => " (merged)",
+    };
+    let life = match view {
+        View::Backfill { .. } => format!("{life} (backfill)"),
+        View::Life { .. } | View::Final => life.to_owned(),
     };
     let level = alert.level.word().to_uppercase();
     let head = format!("{level}{} {}", code.unwrap_or_default(), alert.rule.title);
@@ -187,15 +192,17 @@ mod tests {
     #[test]
     fn a_burst_reads_well() {
         assert_eq!(
-            lines(&burst(), false),
+            lines(&burst(), View::Final, false),
             "HIGH DOS-01 SageMaker job burst\n  \
              24 calls such as CreateTrainingJob by ml-dev in account 111122223333 from 198.51.100.7, \
              2026-01-01 00:00:00 to 00:03:00 UTC\n  \
              mark: at least 20 events in 180 s\n  \
              floodmark.principal=arn:aws:iam::111122223333:role/ml-dev\n"
         );
-        let painted = lines(&burst(), true);
+        let painted = lines(&burst(), View::Final, true);
         assert!(painted.starts_with("\x1b[1;31mHIGH DOS-01 SageMaker job burst\x1b[0m\n"));
+        let late = lines(&burst(), View::Backfill { now_ms: 1 }, false);
+        assert!(late.starts_with("HIGH DOS-01 SageMaker job burst (backfill)\n"));
     }
 
     #[test]
@@ -203,7 +210,7 @@ mod tests {
         let mut alert = burst();
         alert.key = vec!["a\x1b[2Jb\r\n\u{202e}c".into()].into();
         alert.evidence.clear();
-        let lines = lines(&alert, false);
+        let lines = lines(&alert, View::Final, false);
         assert_eq!(lines.lines().count(), 4);
         assert!(!lines.contains(['\x1b', '\r', '\u{202e}']));
         assert!(lines.contains("24 calls with floodmark.principal=a\u{fffd}[2Jb"));

@@ -1,10 +1,13 @@
 //! What was said: written before it is sent, read by sinks, people, and a process that goes on.
 
 use floodmark_detectors::alert::{Alert, AlertId, Evidence};
+use floodmark_detectors::rule::{Level, Mode};
 use floodmark_detectors::time::EventTime;
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 
+use super::backfill::was_over;
 use super::{Ledger, LedgerError};
+use crate::encode::ocsf::View;
 use crate::encode::redact;
 
 /// How far behind the watermark a burst may have ended and still be spoken of again, seconds: the
@@ -18,44 +21,79 @@ pub struct Entry {
     pub sequence: i64,
     /// When it was said, milliseconds of wall-clock time.
     pub said_ms: i64,
+    /// Whether it was told only because a backlog was read: it was over long before.
+    pub is_backfill: bool,
     /// What was said; its evidence is redacted.
     pub alert: Alert,
 }
 
-/// Which alerts are asked for. Without limits, the newest first.
+impl Entry {
+    /// Whether sinks get it: what a rule only observes or enriches with is written down here alone.
+    #[must_use]
+    pub fn is_sent(&self) -> bool {
+        !matches!(self.alert.rule.mode, Mode::Observe | Mode::Enrich)
+    }
+
+    /// How it is told.
+    #[must_use]
+    pub fn view(&self) -> View {
+        let now_ms = self.said_ms;
+        if self.is_backfill { View::Backfill { now_ms } } else { View::Life { now_ms } }
+    }
+}
+
+/// Which bursts are asked for; all of them where nothing is named.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     /// The beginning of an id.
     pub id: Option<String>,
-    /// A rule's code.
-    pub code: Option<String>,
+    /// A rule's code or id.
+    pub rule: Option<String>,
     /// A text in the key.
     pub key: Option<String>,
+    /// At least this grave.
+    pub level: Option<Level>,
     /// Ended at or after this event time.
     pub since: Option<EventTime>,
-    /// At most so many bursts.
-    pub bursts_max: u32,
+    /// Not over yet, as far as was said.
+    pub is_open: bool,
 }
 
 impl Ledger {
     /// Writes what is to be said, and returns once it is on the disk. What stands there already
-    /// (the same burst, the same revision) stays as it is.
-    pub fn say(&self, alerts: &[Alert], said_ms: i64) -> Result<(), LedgerError> {
+    /// (the same burst, the same revision) stays as it is. `said_ms` is the clock, `lateness_secs` the
+    /// bound: they tell what is [backfill](Entry::is_backfill).
+    pub fn say(
+        &self,
+        alerts: &[Alert],
+        said_ms: i64,
+        lateness_secs: i64,
+    ) -> Result<(), LedgerError> {
         self.with(|connection| {
             let transaction = connection.transaction()?;
             {
+                let mut before = transaction.prepare_cached(
+                    "SELECT backfill FROM alerts WHERE id = ?1 AND revision < ?2
+                     ORDER BY revision DESC LIMIT 1",
+                )?;
                 let mut insert = transaction.prepare_cached(
                     "INSERT OR IGNORE INTO alerts
                      (id, revision, life, code, rule, title, level, key, first, last, count,
-                      said_ms, body)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                      said_ms, body, backfill)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
                 )?;
                 for alert in alerts {
+                    let id = alert.id.to_string();
+                    let was = before
+                        .query_row(params![id, alert.revision], |row| row.get::<_, bool>(0))
+                        .optional()?;
+                    let is_backfill =
+                        was.unwrap_or(true) && was_over(alert, said_ms, lateness_secs);
                     let alert = without_secrets(alert);
                     let body = rmp_serde::to_vec_named(&alert)
                         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
                     insert.execute(params![
-                        alert.id.to_string(),
+                        id,
                         alert.revision,
                         alert.life.word(),
                         alert.rule.code,
@@ -68,6 +106,7 @@ impl Ledger {
                         i64::try_from(alert.count).unwrap_or(i64::MAX),
                         said_ms,
                         body,
+                        is_backfill,
                     ])?;
                 }
             }
@@ -80,7 +119,7 @@ impl Ledger {
     pub fn after(&self, sequence: i64, alerts_max: usize) -> Result<Vec<Entry>, LedgerError> {
         let limit = i64::try_from(alerts_max).unwrap_or(i64::MAX);
         let mut entries = self.entries(
-            "SELECT sequence, said_ms, body FROM alerts WHERE sequence > ?1 ORDER BY sequence LIMIT ?2",
+            "SELECT sequence, said_ms, body, backfill FROM alerts WHERE sequence > ?1 ORDER BY sequence LIMIT ?2",
             params![sequence, limit],
         )?;
         let mut seen: Vec<AlertId> = Vec::with_capacity(entries.len());
@@ -96,33 +135,60 @@ impl Ledger {
     /// The last that was said of each burst that ended so late that it may be spoken of again.
     pub(super) fn said_since(&self, watermark: EventTime) -> Result<Vec<Alert>, LedgerError> {
         let entries = self.entries(
-            "SELECT max(sequence), said_ms, body FROM alerts WHERE last >= ?1 GROUP BY id
+            "SELECT max(sequence), said_ms, body, backfill FROM alerts WHERE last >= ?1 GROUP BY id
              ORDER BY sequence",
             params![watermark.plus(-SAID_BEFORE_SECS).0],
         )?;
         Ok(entries.into_iter().map(|entry| entry.alert).collect())
     }
 
-    /// The last that was said of each burst that `filter` lets through, the newest first.
-    pub fn bursts(&self, filter: &Filter) -> Result<Vec<Entry>, LedgerError> {
-        self.entries(
-            "SELECT max(sequence), said_ms, body FROM alerts
-             WHERE (?1 IS NULL OR id LIKE ?1 || '%') AND (?2 IS NULL OR code = ?2)
-               AND (?3 IS NULL OR instr(key, ?3) > 0) AND (?4 IS NULL OR last >= ?4)
-             GROUP BY id ORDER BY max(sequence) DESC LIMIT ?5",
-            params![
+    /// The places of the last that was said of each burst that `filter` lets through, the newest
+    /// first.
+    pub fn bursts(&self, filter: &Filter) -> Result<Vec<i64>, LedgerError> {
+        let levels = filter.level.map(|least| {
+            let words = Level::ALL.into_iter().filter(|level| *level >= least).map(Level::word);
+            serde_json::Value::from_iter(words).to_string()
+        });
+        self.with(|connection| {
+            let mut select = connection.prepare_cached(
+                "SELECT sequence FROM alerts
+                 WHERE sequence IN (SELECT max(sequence) FROM alerts GROUP BY id)
+                   AND (?1 IS NULL OR substr(id, 1, length(?1)) = ?1)
+                   AND (?2 IS NULL OR code = ?2 COLLATE NOCASE OR rule = ?2)
+                   AND (?3 IS NULL OR instr(key, ?3) > 0)
+                   AND (?4 IS NULL OR level IN (SELECT value FROM json_each(?4)))
+                   AND (?5 IS NULL OR last >= ?5)
+                   AND (NOT ?6 OR life IN ('open', 'update'))
+                 ORDER BY sequence DESC",
+            )?;
+            let filter = params![
                 filter.id.as_ref().map(|id| id.to_lowercase()),
-                filter.code,
+                filter.rule,
                 filter.key,
+                levels,
                 filter.since.map(|time| time.0),
-                if filter.bursts_max == 0 { -1 } else { i64::from(filter.bursts_max) },
-            ],
-        )
+                filter.is_open,
+            ];
+            select.query_map(filter, |row| row.get(0))?.collect()
+        })
+    }
+
+    /// What stands at a place; nothing where it was forgotten.
+    pub fn entry(&self, sequence: i64) -> Result<Option<Entry>, LedgerError> {
+        let sql = "SELECT sequence, said_ms, body, backfill FROM alerts WHERE sequence = ?1";
+        Ok(self.entries(sql, [sequence])?.pop())
+    }
+
+    /// When a burst was first spoken of, ms, as far back as the ledger goes.
+    pub fn opened_ms(&self, id: AlertId) -> Result<Option<i64>, LedgerError> {
+        let sql = "SELECT min(said_ms) FROM alerts WHERE id = ?1";
+        self.with(|connection| connection.query_row(sql, [id.to_string()], |row| row.get(0)))
     }
 
     /// All that was said of one burst, in order.
     pub fn revisions(&self, id: AlertId) -> Result<Vec<Entry>, LedgerError> {
-        let sql = "SELECT sequence, said_ms, body FROM alerts WHERE id = ?1 ORDER BY revision";
+        let sql =
+            "SELECT sequence, said_ms, body, backfill FROM alerts WHERE id = ?1 ORDER BY revision";
         self.entries(sql, params![id.to_string()])
     }
 
@@ -140,7 +206,8 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
         let kind = rusqlite::types::Type::Blob;
         rusqlite::Error::FromSqlConversionFailure(2, kind, error.into())
     })?;
-    Ok(Entry { sequence: row.get(0)?, said_ms: row.get(1)?, alert })
+    let (sequence, said_ms, is_backfill) = (row.get(0)?, row.get(1)?, row.get(3)?);
+    Ok(Entry { sequence, said_ms, is_backfill, alert })
 }
 
 /// The alert as it may lie on a disk.

@@ -13,13 +13,49 @@ pub struct Cursor {
     pub sequence: i64,
 }
 
+/// How a sink stands to one alert.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// It has it.
+    Delivered,
+    /// It is to get it.
+    Waiting,
+    /// It would not take it, and why.
+    Refused(String),
+    /// The alert was said before the sink was configured.
+    Earlier,
+}
+
 impl Ledger {
+    /// How each sink stands to the alert at a place, by name.
+    pub fn standings(&self, sequence: i64) -> Result<Vec<(String, Standing)>, LedgerError> {
+        self.with(|connection| {
+            let mut select = connection.prepare_cached(
+                "SELECT name, sinks.sequence, since, reason FROM sinks
+                 LEFT JOIN refused ON refused.sink = sinks.name AND refused.sequence = ?1
+                 ORDER BY name",
+            )?;
+            let standing = |row: &rusqlite::Row<'_>| {
+                let (upto, since): (i64, i64) = (row.get(1)?, row.get(2)?);
+                let standing = match row.get(3)? {
+                    Some(reason) => Standing::Refused(reason),
+                    None if sequence <= since => Standing::Earlier,
+                    None if sequence <= upto => Standing::Delivered,
+                    None => Standing::Waiting,
+                };
+                Ok((row.get(0)?, standing))
+            };
+            select.query_map([sequence], standing)?.collect()
+        })
+    }
+
     /// The cursor of a sink. A sink that is new begins with what is said from now on.
     pub fn cursor(&self, sink: &str) -> Result<Cursor, LedgerError> {
         let sequence = self.with(|connection| {
             connection.execute(
-                "INSERT OR IGNORE INTO sinks (name, sequence)
-                 SELECT ?1, coalesce((SELECT max(sequence) FROM alerts), 0)",
+                "INSERT OR IGNORE INTO sinks (name, sequence, since)
+                 SELECT ?1, newest, newest
+                 FROM (SELECT coalesce(max(sequence), 0) AS newest FROM alerts)",
                 [sink],
             )?;
             let sql = "SELECT sequence FROM sinks WHERE name = ?1";

@@ -10,6 +10,7 @@
 //! emptied. What an older version wrote is brought up to date when it is opened.
 
 mod alerts;
+mod backfill;
 mod checkpoint;
 mod delivery;
 mod schema;
@@ -19,14 +20,16 @@ mod tests;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 pub use alerts::{Entry, Filter};
+pub use backfill::BACKFILL_SECS_MIN;
 pub use checkpoint::Resumed;
-pub use delivery::Cursor;
+pub use delivery::{Cursor, Standing};
 
-/// How long a writer waits for another connection of its own process.
+/// How long a connection waits for another one.
 const BUSY_MS: u64 = 10_000;
 
 /// Why the ledger cannot be used, or not now.
@@ -51,6 +54,22 @@ pub enum LedgerError {
         /// The newest that is known.
         known: i64,
     },
+    /// It was written by an older version, and whoever only reads changes nothing.
+    #[error(
+        "{path} has version {found} of the ledger and this floodmark reads version {known}: the next \
+         `floodmark run` on it brings it up to date; until then use the older floodmark"
+    )]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: usize,
+        /// The one that is read.
+        known: usize,
+    },
+    /// There is none.
+    #[error("there is no ledger {0}: `floodmark run` makes it, where [ledger] path says")]
+    Absent(PathBuf),
     /// It is no ledger, or not whole.
     #[error(
         "{path} is damaged ({why}): nothing was changed in it. Put it aside (`mv {path} {path}.damaged`) \
@@ -128,13 +147,18 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// Opens the file for reading, also while a daemon writes it.
+    /// Opens the file for reading, also while a daemon writes it: takes no lock of the daemon's, and
+    /// changes nothing.
     pub fn read(path: &Path) -> Result<Ledger, LedgerError> {
+        if !path.exists() {
+            return Err(LedgerError::Absent(path.to_path_buf()));
+        }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection =
             Connection::open_with_flags(path, flags).map_err(|error| fault(path, &error))?;
         let ledger = Ledger::of(path, connection, None);
-        ledger.known_version()?;
+        ledger.with(|connection| connection.busy_timeout(Duration::from_millis(BUSY_MS)))?;
+        ledger.is_up_to_date()?;
         Ok(ledger)
     }
 

@@ -8,7 +8,8 @@ use rusqlite::Connection;
 use super::{BUSY_MS, Ledger, LedgerError, fault};
 
 /// What leads from each version to the next; the first from nothing.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     CREATE TABLE meta (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
     -- How far each input is done, in its source's words; `settled` is event time, Unix seconds.
     CREATE TABLE inputs (
@@ -36,7 +37,14 @@ const STEPS: &[&str] = &["
         sink TEXT NOT NULL, sequence INTEGER NOT NULL, reason TEXT NOT NULL,
         PRIMARY KEY (sink, sequence)
     ) WITHOUT ROWID;
-    "];
+    ",
+    "
+    -- Whether the burst was over long before it could be told.
+    ALTER TABLE alerts ADD COLUMN backfill INTEGER NOT NULL DEFAULT 0;
+    -- The last alert that was said before the sink came.
+    ALTER TABLE sinks ADD COLUMN since INTEGER NOT NULL DEFAULT 0;
+    ",
+];
 
 impl Ledger {
     /// Looks whether the file is whole.
@@ -61,6 +69,14 @@ impl Ledger {
         })
     }
 
+    /// Refuses a version that only a writer can bring up to date.
+    pub(super) fn is_up_to_date(&self) -> Result<(), LedgerError> {
+        match self.known_version()? {
+            version if version == STEPS.len() => Ok(()),
+            found => Err(LedgerError::Older { path: self.path.clone(), found, known: STEPS.len() }),
+        }
+    }
+
     /// Brings the tables up to date, each step whole or not at all.
     pub(super) fn upgrade(&mut self) -> Result<(), LedgerError> {
         let version = self.known_version()?;
@@ -83,4 +99,20 @@ fn upgrade(connection: &mut Connection, version: usize) -> rusqlite::Result<()> 
         transaction.commit()?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// A ledger as the first version made it.
+    pub(crate) fn write_version_1(path: &std::path::Path) {
+        let connection = Connection::open(path).unwrap();
+        connection.pragma_update(None, "journal_mode", "WAL").unwrap();
+        connection.execute_batch(STEPS[0]).unwrap();
+        connection.execute("INSERT INTO meta VALUES ('seed', 1)", []).unwrap();
+        connection.pragma_update(None, "user_version", 1).unwrap();
+    }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use floodmark_detectors::alert::{Alert, AlertId, Life};
 use floodmark_detectors::engine::State;
+use floodmark_detectors::rule::Level;
 use floodmark_detectors::time::EventTime;
 
 use super::*;
@@ -27,8 +28,8 @@ fn what_was_said_and_saved_is_there_after_it_was_closed() {
     {
         let ledger = Ledger::open(&path, false).unwrap();
         seed = ledger.seed().unwrap();
-        ledger.say(&[alert(1, 1, Life::Open), alert(2, 1, Life::Open)], 5).unwrap();
-        ledger.say(&[alert(1, 2, Life::Closed), alert(1, 2, Life::Update)], 6).unwrap();
+        ledger.say(&[alert(1, 1, Life::Open), alert(2, 1, Life::Open)], 5, 0).unwrap();
+        ledger.say(&[alert(1, 2, Life::Closed), alert(1, 2, Life::Update)], 6, 0).unwrap();
         let last = burst().last.0;
         let kept = Kept {
             input: 0,
@@ -55,7 +56,7 @@ fn one_process_writes_and_anybody_reads() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("floodmark.ledger");
     let ledger = Ledger::open(&path, false).unwrap();
-    ledger.say(&[alert(1, 1, Life::Open)], 5).unwrap();
+    ledger.say(&[alert(1, 1, Life::Open)], 5, 0).unwrap();
     assert!(matches!(Ledger::open(&path, false), Err(LedgerError::Taken(_))));
     let reader = Ledger::read(&path).unwrap();
     assert_eq!(reader.bursts(&Filter::default()).unwrap().len(), 1);
@@ -101,7 +102,7 @@ fn a_torn_page_is_found() {
     {
         let ledger = Ledger::open(&path, false).unwrap();
         for id in 0..200 {
-            ledger.say(&[alert(id, 1, Life::Open)], 5).unwrap();
+            ledger.say(&[alert(id, 1, Life::Open)], 5, 0).unwrap();
         }
     }
     let mut bytes = std::fs::read(&path).unwrap();
@@ -123,7 +124,7 @@ fn two_revisions_of_a_burst_never_travel_together() {
         alert(1, 2, Life::Closed),
         alert(2, 2, Life::Closed),
     ];
-    ledger.say(&said, 5).unwrap();
+    ledger.say(&said, 5, 0).unwrap();
     let mut travelled = Vec::new();
     loop {
         let entries = cursor.next(64).unwrap();
@@ -141,7 +142,7 @@ fn what_a_sink_lacks_and_what_may_come_again_is_not_forgotten() {
     let mut quick = ledger.cursor("quick").unwrap();
     let slow = ledger.cursor("slow").unwrap();
     for id in 0..10 {
-        ledger.say(&[alert(id, 1, Life::Open)], 5).unwrap();
+        ledger.say(&[alert(id, 1, Life::Open)], 5, 0).unwrap();
     }
     ledger.save(&[], &state(burst().last.0 + 1_000)).unwrap();
     quick.advance(10, &[(4, "too long".into())]).unwrap();
@@ -161,9 +162,77 @@ fn secrets_do_not_reach_the_disk() {
         floodmark_detectors::alert::Evidence { time: EventTime(1), record: record.to_vec().into() };
     secret.evidence = vec![evidence.clone()];
     secret.crossing = Some(evidence);
-    ledger.say(&[secret], 5).unwrap();
+    ledger.say(&[secret], 5, 0).unwrap();
     let body: Vec<u8> = ledger
         .with(|connection| connection.query_row("SELECT body FROM alerts", [], |row| row.get(0)))
         .unwrap();
     assert!(!String::from_utf8_lossy(&body).contains("hidden"));
+}
+
+#[test]
+fn bursts_are_found_by_what_was_said_of_them_last() {
+    let ledger = Ledger::in_memory().unwrap();
+    let graver = Alert { level: Level::Critical, ..alert(2, 2, Life::Update) };
+    let said = [
+        alert(0xa1, 1, Life::Open),
+        alert(2, 1, Life::Open),
+        alert(0xa1, 2, Life::Closed),
+        graver,
+        Alert { last: EventTime(burst().last.0 + 50), ..alert(3, 1, Life::Open) },
+    ];
+    ledger.say(&said[..2], 5, 0).unwrap();
+    ledger.say(&said[2..], 6, 0).unwrap();
+    let found = |filter: Filter| -> Vec<(u128, u32)> {
+        let places = ledger.bursts(&filter).unwrap();
+        let entries = places.into_iter().map(|place| ledger.entry(place).unwrap().unwrap());
+        entries.map(|entry| (entry.alert.id.0, entry.alert.revision)).collect()
+    };
+    let all = Filter::default();
+    assert_eq!(found(all.clone()), [(3, 1), (2, 2), (0xa1, 2)]);
+    assert_eq!(found(Filter { is_open: true, ..all.clone() }), [(3, 1), (2, 2)]);
+    assert_eq!(found(Filter { level: Some(Level::Critical), ..all.clone() }), [(2, 2)]);
+    let since = Some(EventTime(burst().last.0 + 50));
+    assert_eq!(found(Filter { since, ..all.clone() }), [(3, 1)]);
+    let id = Some(AlertId(0xa1).to_string().to_uppercase());
+    assert_eq!(found(Filter { id, ..all.clone() }), [(0xa1, 2)]);
+    assert_eq!(found(Filter { id: Some("%".into()), ..all.clone() }), []);
+    assert_eq!(found(Filter { rule: Some("dos-01".into()), ..all.clone() }).len(), 3);
+    assert_eq!(found(Filter { rule: Some("DOS-02".into()), ..all.clone() }), []);
+    assert_eq!(found(Filter { key: Some("role/ml-dev".into()), ..all }).len(), 3);
+    assert_eq!(ledger.opened_ms(AlertId(2)).unwrap(), Some(5));
+    assert!(ledger.entry(99).unwrap().is_none());
+}
+
+#[test]
+fn each_sink_stands_to_an_alert_as_its_cursor_says() {
+    let ledger = Ledger::in_memory().unwrap();
+    let mut old = ledger.cursor("old").unwrap();
+    ledger.say(&[alert(1, 1, Life::Open)], 5, 0).unwrap();
+    ledger.cursor("young").unwrap();
+    ledger.say(&[alert(2, 1, Life::Open), alert(3, 1, Life::Open)], 5, 0).unwrap();
+    old.advance(2, &[(2, "400".into())]).unwrap();
+    let of = |sequence| {
+        let standings = ledger.standings(sequence).unwrap();
+        assert_eq!((standings[0].0.as_str(), standings[1].0.as_str()), ("old", "young"));
+        standings.into_iter().map(|(_, standing)| standing).collect::<Vec<_>>()
+    };
+    assert_eq!(of(1), [Standing::Delivered, Standing::Earlier]);
+    assert_eq!(of(2), [Standing::Refused("400".into()), Standing::Waiting]);
+    assert_eq!(of(3), [Standing::Waiting, Standing::Waiting]);
+}
+
+#[test]
+fn an_older_file_is_brought_up_to_date_by_a_writer_and_refused_by_a_reader() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("floodmark.ledger");
+    let error = Ledger::read(&path).unwrap_err();
+    assert!(matches!(error, LedgerError::Absent(_)), "{error}");
+    schema::tests::write_version_1(&path);
+    let error = Ledger::read(&path).unwrap_err();
+    assert!(matches!(error, LedgerError::Older { found: 1, .. }), "{error}");
+    let ledger = Ledger::open(&path, false).unwrap();
+    ledger.say(&[alert(1, 1, Life::Open)], 5, 0).unwrap();
+    let reader = Ledger::read(&path).unwrap();
+    assert_eq!(reader.bursts(&Filter::default()).unwrap().len(), 1);
+    assert!(reader.say(&[alert(2, 1, Life::Open)], 5, 0).is_err(), "a reader changes nothing");
 }

@@ -5,7 +5,7 @@
 //! the ledger, also over a restart. What is to be sent again is sent again after a pause that doubles up
 //! to [`PAUSE_MAX`], with jitter, so that many do not come back at once. Two revisions of one burst
 //! never travel together: a close does not overtake its open. What a receiver will never take is
-//! noted in the ledger with its reason and passed over.
+//! noted in the ledger with its reason, told to whoever keeps rejects, and passed over.
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -14,12 +14,12 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
-use floodmark_detectors::rule::Mode;
 
 use super::{Sink, Told, Verdict};
 use crate::clock::Stopwatch;
-use crate::encode::ocsf::View;
+use crate::encode::redact::printable;
 use crate::ledger::{Cursor, Entry, LedgerError};
+use crate::open::Reject;
 
 /// Alerts sent at once, at most.
 const BATCH_ALERTS_MAX: usize = 64;
@@ -44,13 +44,15 @@ pub struct Courier {
 }
 
 impl Courier {
-    /// Starts it where its cursor is. `stopped` says that the daemon is stopping.
+    /// Starts it where its cursor is. `stopped` says that the daemon is stopping; `rejects` gets what
+    /// the sink would not take, and is waited for: somebody takes from it until the thread has ended.
     #[must_use]
     pub fn start(
         name: String,
         sink: Box<dyn Sink>,
         cursor: Cursor,
         stopped: Arc<AtomicBool>,
+        rejects: Sender<Reject>,
     ) -> Courier {
         let (bell, rings) = bounded(1);
         let mut round = Round {
@@ -59,6 +61,7 @@ impl Courier {
             cursor,
             rings,
             stopped,
+            rejects,
             is_last_call: false,
             since_stop: None,
             refused: 0,
@@ -73,11 +76,22 @@ impl Courier {
         self.bell.try_send(()).unwrap_or_default();
     }
 
-    /// Sends what waits and closes the sink; how many alerts it would not take.
+    /// Has it send what waits, close the sink, and end.
     #[must_use]
-    pub fn close(self) -> u64 {
-        drop(self.bell);
-        self.thread.join().expect("a sink returns its errors and does not panic")
+    pub fn last_call(self) -> Leaving {
+        Leaving(self.thread)
+    }
+}
+
+/// A courier on its last way.
+#[derive(Debug)]
+pub struct Leaving(JoinHandle<u64>);
+
+impl Leaving {
+    /// Waits until it has ended; how many alerts the sink would not take.
+    #[must_use]
+    pub fn wait(self) -> u64 {
+        self.0.join().expect("a sink returns its errors and does not panic")
     }
 }
 
@@ -88,6 +102,7 @@ struct Round {
     /// Closed with the last call.
     rings: Receiver<()>,
     stopped: Arc<AtomicBool>,
+    rejects: Sender<Reject>,
     is_last_call: bool,
     since_stop: Option<Stopwatch>,
     refused: u64,
@@ -125,32 +140,29 @@ impl Round {
     /// Delivers all of these, or runs out of time; false then.
     fn deliver(&mut self, entries: Vec<Entry>) -> bool {
         let last = entries.last().map_or(self.cursor.sequence, |entry| entry.sequence);
-        let is_to_send =
-            |entry: &Entry| !matches!(entry.alert.rule.mode, Mode::Observe | Mode::Enrich);
         let mut batch: Vec<(i64, Told)> = entries
             .into_iter()
-            .filter(is_to_send)
-            .map(|entry| {
-                let view = View::Life { now_ms: entry.said_ms };
-                (entry.sequence, Told { alert: entry.alert, view })
-            })
+            .filter(Entry::is_sent)
+            .map(|entry| (entry.sequence, Told { view: entry.view(), alert: entry.alert }))
             .collect();
         let mut refused = Vec::new();
         let mut pause = PAUSE;
+        let mut trouble = String::new();
         while !batch.is_empty() {
             let (places, told): (Vec<i64>, Vec<Told>) = batch.into_iter().unzip();
             let verdicts = self.sink.send(&told);
-            let mut asked = None;
+            let (mut asked, mut first) = (None, None);
             batch = Vec::new();
             for ((place, told), verdict) in places.into_iter().zip(told).zip(verdicts) {
                 match verdict {
                     Verdict::Delivered => {}
-                    Verdict::Again(after) => {
+                    Verdict::Again { why, after } => {
+                        first.get_or_insert(why);
                         asked = asked.max(after);
                         batch.push((place, told));
                     }
                     Verdict::Refused(why) => {
-                        self.refuse(&told, &why);
+                        self.refuse(place, &told, &why);
                         refused.push((place, why));
                     }
                 }
@@ -158,13 +170,17 @@ impl Round {
             if batch.is_empty() {
                 break;
             }
-            if pause == PAUSE {
-                eprintln!("floodmark: sink {}: cannot send now, trying again", self.name);
+            if let Some(why) = first.filter(|why| *why != trouble) {
+                eprintln!("floodmark: sink {}: cannot send now, tries again: {why}", self.name);
+                trouble = why;
             }
             if !self.wait(asked.unwrap_or_else(|| jittered(pause))) {
                 return false;
             }
             pause = (pause * 2).min(PAUSE_MAX);
+        }
+        if !trouble.is_empty() {
+            eprintln!("floodmark: sink {}: sends again", self.name);
         }
         self.note(last, &refused)
     }
@@ -189,8 +205,19 @@ impl Round {
     }
 
     /// Counts an alert that will not be taken. A reason is shown when it is new.
-    fn refuse(&mut self, told: &Told, why: &str) {
+    fn refuse(&mut self, place: i64, told: &Told, why: &str) {
         self.refused += 1;
+        let alert = &told.alert;
+        let excerpt =
+            format!("alert {} revision {}: {}", alert.id, alert.revision, alert.rule.title);
+        let reject = Reject {
+            input: self.name.clone(),
+            offset: place.cast_unsigned(),
+            reason: why.to_owned(),
+            excerpt: printable(&excerpt),
+        };
+        // Without a listener it is in the ledger all the same.
+        drop(self.rejects.send(reject));
         if self.last_reason != why {
             eprintln!("floodmark: sink {}: {} refused: {why}", self.name, told.alert.id);
             why.clone_into(&mut self.last_reason);
@@ -257,7 +284,7 @@ mod tests {
                 if told.alert.count == 13 {
                     Verdict::Refused("unlucky".into())
                 } else if self.attempts % 2 == 1 {
-                    Verdict::Again(Some(Duration::ZERO))
+                    Verdict::Again { why: "busy".into(), after: Some(Duration::ZERO) }
                 } else {
                     self.got.lock().unwrap().push((told.alert.count, told.alert.revision));
                     Verdict::Delivered
@@ -288,11 +315,19 @@ mod tests {
                 life: Life::Closed,
                 ..open.clone()
             };
-            ledger.say(&[open, closed], 0).unwrap();
+            ledger.say(&[open, closed], 0, 0).unwrap();
         }
         let sink = Box::new(Reluctant { attempts: 0, got: got.clone() });
-        let courier = Courier::start("test".into(), sink, cursor, Arc::default());
-        assert_eq!(courier.close(), 2);
+        let (rejects_in, rejects) = bounded(1);
+        let courier = Courier::start("test".into(), sink, cursor, Arc::default(), rejects_in);
+        let leaving = courier.last_call();
+        let rejects: Vec<Reject> = rejects.iter().collect();
+        assert_eq!(leaving.wait(), 2);
+        assert_eq!(rejects.len(), 2);
+        for reject in rejects {
+            assert_eq!((reject.input.as_str(), reject.reason.as_str()), ("test", "unlucky"));
+            assert!(reject.excerpt.contains(&AlertId(13).to_string()), "{reject:?}");
+        }
         let expected: Vec<(u64, u32)> =
             (10..20).filter(|n| *n != 13).flat_map(|n| [(n, 1), (n, 2)]).collect();
         assert_eq!(*got.lock().unwrap(), expected);

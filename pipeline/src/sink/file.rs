@@ -83,7 +83,10 @@ impl Sink for File {
         let verdict = match self.append(&bytes) {
             Ok(()) => Verdict::Delivered,
             // A full disk is emptied, a folder comes back: nothing is lost by waiting.
-            Err(_) => Verdict::Again(None),
+            Err(error) => {
+                let why = format!("cannot write {}: {error}", self.path.display());
+                Verdict::Again { why, after: None }
+            }
         };
         vec![verdict; alerts.len()]
     }

@@ -115,7 +115,9 @@ impl Sink for Kafka {
         // Each message reports within its timeout, and with the last the channel closes.
         while reports.recv().is_ok() {}
         let mut verdicts = verdicts.lock().unwrap_or_else(PoisonError::into_inner);
-        verdicts.drain(..).map(|verdict| verdict.unwrap_or(Verdict::Again(None))).collect()
+        let unreported =
+            || Verdict::Again { why: "a message was not reported on".to_owned(), after: None };
+        verdicts.drain(..).map(|verdict| verdict.unwrap_or_else(unreported)).collect()
     }
 
     fn close(&mut self) -> std::io::Result<()> {
@@ -132,6 +134,6 @@ fn verdict_of(error: &KafkaError) -> Verdict {
             | RDKafkaErrorCode::InvalidRecord
             | RDKafkaErrorCode::PolicyViolation,
         ) => Verdict::Refused(error.to_string()),
-        _ => Verdict::Again(None),
+        _ => Verdict::Again { why: error.to_string(), after: None },
     }
 }

@@ -12,11 +12,13 @@ mod courier;
 mod file;
 mod kafka;
 mod stdout;
+pub mod webhook;
 
-pub use courier::Courier;
+pub use courier::{Courier, Leaving};
 pub use file::{File, Rotation};
 pub use kafka::Kafka;
 pub use stdout::Stdout;
+pub use webhook::Webhook;
 
 use std::time::Duration;
 
@@ -40,8 +42,13 @@ pub struct Told {
 pub enum Verdict {
     /// The receiver has it.
     Delivered,
-    /// Not now; after this long if the receiver said so.
-    Again(Option<Duration>),
+    /// Not now.
+    Again {
+        /// Why, without secrets.
+        why: String,
+        /// How long to wait, if the receiver said so.
+        after: Option<Duration>,
+    },
     /// Never: the receiver will not take it, and why.
     Refused(String),
 }
@@ -79,7 +86,7 @@ impl Format {
     pub fn render(self, told: &Told) -> String {
         match self {
             Format::Encoded(format) => format!("{}\n", format.encode(&told.alert, told.view)),
-            Format::Text { colour } => text::lines(&told.alert, colour),
+            Format::Text { colour } => text::lines(&told.alert, told.view, colour),
         }
     }
 }

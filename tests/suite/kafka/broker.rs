@@ -67,6 +67,13 @@ impl Broker {
         assert!(made.iter().all(Result::is_ok), "{made:?}");
     }
 
+    /// The topics that are there.
+    pub(super) fn topics(&self) -> Vec<String> {
+        let consumer: BaseConsumer = self.client().create().unwrap();
+        let metadata = consumer.fetch_metadata(None, PATIENCE).unwrap();
+        metadata.topics().iter().map(|topic| topic.name().to_owned()).collect()
+    }
+
     pub(super) fn writer(&self, topic: &str, partitions: i32) -> Writer {
         let mut config = self.client();
         config.set("compression.type", "lz4").set("enable.idempotence", "true");

@@ -12,6 +12,7 @@ use floodmark_detectors::rule::{Card, Level, LoadOptions, Mode, Rule, RuleSet, p
 
 use super::{shown, sorted};
 use crate::cli::Chosen;
+use crate::encode::ocsf::View;
 use crate::encode::text;
 use crate::rule_tests;
 
@@ -189,7 +190,7 @@ fn sample(rules: &[&Rule]) -> String {
         Some(alert) => {
             format!(
                 "An alert, from the rule's own test:\n\n```\n{}```\n",
-                text::lines(&alert, false)
+                text::lines(&alert, View::Final, false)
             )
         }
         None => String::new(),

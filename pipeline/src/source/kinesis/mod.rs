@@ -24,6 +24,8 @@ mod fan_out;
 #[cfg(feature = "kinesis")]
 mod lease;
 #[cfg(feature = "kinesis")]
+mod own;
+#[cfg(feature = "kinesis")]
 mod poll;
 #[cfg(feature = "kinesis")]
 mod reader;
@@ -43,4 +45,8 @@ mod table;
 pub use self::position::{Place, Position, Sequence};
 pub use self::settings::Settings;
 #[cfg(feature = "kinesis")]
-pub use self::{shared::Tell, source::Kinesis};
+pub use self::{
+    own::{OwnStream, OwnWriter},
+    shared::Tell,
+    source::Kinesis,
+};

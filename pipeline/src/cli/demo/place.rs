@@ -1,0 +1,307 @@
+//! Where the demo's records go, and where they come back from: a Kafka inside this process, or a topic
+//! or stream on real servers, made for the demo and removed after it.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
+use tokio::runtime::Runtime;
+
+use super::Args;
+use crate::source::batch::Source;
+use crate::source::kafka::{Kafka, Settings};
+
+/// The topic inside this process.
+const TOPIC: &str = "cloudtrail";
+
+/// Partitions of it. The mock cluster keeps 5 MiB of each and silently drops what exceeds it, so
+/// there are several, records are packed, and the generator stays near the consumer. It also
+/// searches what it keeps from the beginning at each fetch, so packets should not be tiny.
+const PARTITIONS: u32 = 16;
+
+/// Partitions of a topic, or shards of a stream, on real servers, unless told.
+const PARTITIONS_REAL: u32 = 4;
+
+/// How long a broker may take to make or remove a topic.
+const ADMIN: Duration = Duration::from_secs(30);
+
+/// How long the last records may take to reach the topic.
+const FLUSH: Duration = Duration::from_secs(60);
+
+/// Somewhere to play.
+pub(super) struct Place {
+    /// For people: `topic floodmark-demo-1f on kafka-1:9092`.
+    pub(super) name: String,
+    /// Whose time stamps the records bear.
+    pub(super) server: &'static str,
+    pub(super) partitions: u64,
+    pub(super) source: Box<dyn Source>,
+    pub(super) writer: Box<dyn Writer>,
+    /// What is removed when the demo is over.
+    pub(super) kept: Box<dyn Kept>,
+}
+
+/// A way in for payloads.
+pub(super) trait Writer: Send {
+    /// Hands a payload over; it may wait for others.
+    fn write(&mut self, partition: u64, payload: Vec<u8>) -> anyhow::Result<()>;
+
+    /// Called now and then: what waits goes on its way.
+    fn tend(&mut self) -> anyhow::Result<()>;
+
+    /// Returns once the server has all.
+    fn flush(&mut self) -> anyhow::Result<()>;
+}
+
+/// What was made for the demo.
+pub(super) trait Kept {
+    /// Removes it; says why it could not.
+    fn remove(&mut self) -> anyhow::Result<()>;
+}
+
+impl Place {
+    pub(super) fn open(args: &Args) -> anyhow::Result<Place> {
+        match (&args.kafka, &args.kinesis) {
+            (None, None) => Place::inside(),
+            (Some(brokers), _) => Place::kafka(brokers, args),
+            (None, Some(stream)) => Place::kinesis(stream, args),
+        }
+    }
+
+    fn inside() -> anyhow::Result<Place> {
+        let cluster = MockCluster::new(1).context("cannot start the Kafka inside this process")?;
+        let partitions = i32::try_from(PARTITIONS).unwrap_or(i32::MAX);
+        cluster.create_topic(TOPIC, partitions, 1).context("cannot create the topic")?;
+        let brokers = cluster.bootstrap_servers();
+        // The cluster inside this process answers a fetch when its time is up, not before.
+        let properties = [("fetch.wait.max.ms".to_owned(), "10".to_owned())].into();
+        let source = Kafka::subscribe(&Settings {
+            brokers: brokers.clone(),
+            topics: vec![TOPIC.into()],
+            group: "floodmark-demo".into(),
+            properties,
+            is_from_start: true,
+            ..Settings::default()
+        })?;
+        Ok(Place {
+            name: "a Kafka inside this process".to_owned(),
+            server: "Kafka",
+            partitions: u64::from(PARTITIONS),
+            source: Box::new(source),
+            writer: Box::new(Producing::new(&brokers, TOPIC)?),
+            kept: Box::new(Inside(cluster)),
+        })
+    }
+
+    fn kafka(brokers: &str, args: &Args) -> anyhow::Result<Place> {
+        let topic = args.topic.clone().unwrap_or_else(own_name);
+        let partitions = args.partitions.unwrap_or(PARTITIONS_REAL);
+        let made = Topic::make(brokers, &topic, partitions)?;
+        let source = Kafka::subscribe(&Settings {
+            brokers: brokers.to_owned(),
+            topics: vec![topic.clone()],
+            group: topic.clone(),
+            is_from_start: true,
+            ..Settings::default()
+        })?;
+        Ok(Place {
+            name: format!("topic {topic} on {brokers}"),
+            server: "Kafka",
+            partitions: u64::from(partitions),
+            source: Box::new(source),
+            writer: Box::new(Producing::new(brokers, &topic)?),
+            kept: Box::new(made),
+        })
+    }
+
+    #[cfg(feature = "kinesis")]
+    fn kinesis(stream: &str, args: &Args) -> anyhow::Result<Place> {
+        use crate::source::kinesis;
+        use crate::source::kinesis::settings::{Access, Fetch};
+        let stream = if stream.is_empty() { own_name() } else { stream.to_owned() };
+        let shards = args.partitions.unwrap_or(PARTITIONS_REAL);
+        let settings = kinesis::Settings {
+            stream: stream.clone(),
+            start: kinesis::Position::Oldest,
+            fetch: Fetch::Poll { per_second: 4 },
+            leases: None,
+            access: Access {
+                region: args.region.clone(),
+                kinesis_endpoint: args.endpoint.clone(),
+                trusted: args.trusted.clone(),
+                ..Access::default()
+            },
+        };
+        let made = kinesis::OwnStream::make(&settings, shards).map_err(anyhow::Error::msg)?;
+        let tell = Box::new(|what: &str| eprintln!("floodmark: {what}"));
+        let writer = made.writer();
+        let source = kinesis::Kinesis::start(settings, &Default::default(), tell)?;
+        Ok(Place {
+            name: format!("stream {stream}"),
+            server: "Kinesis",
+            partitions: u64::from(shards),
+            source: Box::new(source),
+            writer: Box::new(writer),
+            kept: Box::new(made),
+        })
+    }
+
+    #[cfg(not(feature = "kinesis"))]
+    fn kinesis(stream: &str, _: &Args) -> anyhow::Result<Place> {
+        bail!("kinesis {stream}: this build is without the feature kinesis")
+    }
+}
+
+/// A name that nobody else has.
+fn own_name() -> String {
+    use std::hash::BuildHasher;
+    let random = std::hash::RandomState::new().hash_one(crate::clock::wall_ms());
+    format!("floodmark-demo-{:08x}", random >> 32)
+}
+
+/// The Kafka inside this process; it goes with its owner.
+struct Inside(
+    #[expect(dead_code, reason = "it runs as long as it is held")]
+    MockCluster<'static, DefaultProducerContext>,
+);
+
+impl Kept for Inside {
+    fn remove(&mut self) -> anyhow::Result<()> {
+        Ok(())
+    }
+}
+
+/// A topic of the demo's own.
+struct Topic {
+    admin: AdminClient<DefaultClientContext>,
+    runtime: Runtime,
+    name: String,
+    is_there: bool,
+}
+
+impl Topic {
+    fn make(brokers: &str, name: &str, partitions: u32) -> anyhow::Result<Topic> {
+        let admin: AdminClient<DefaultClientContext> =
+            ClientConfig::new().set("bootstrap.servers", brokers).create()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let mut topic = Topic { admin, runtime, name: name.to_owned(), is_there: false };
+        // As many replicas as the brokers have for their default.
+        let replication = TopicReplication::Fixed(-1);
+        let partitions = i32::try_from(partitions).unwrap_or(i32::MAX);
+        let new = NewTopic::new(name, partitions, replication);
+        let options =
+            AdminOptions::new().operation_timeout(Some(ADMIN)).request_timeout(Some(ADMIN));
+        let made = topic.runtime.block_on(topic.admin.create_topics([&new], &options));
+        let made = made.with_context(|| format!("cannot reach {brokers}"))?;
+        match made.into_iter().next() {
+            Some(Ok(_)) => topic.is_there = true,
+            Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => bail!(
+                "topic {name} is there already; name another: the demo makes one of its own, and \
+                 removes it"
+            ),
+            Some(Err((_, code))) => bail!("cannot create the topic {name}: {code}"),
+            None => bail!("cannot create the topic {name}: the broker says nothing"),
+        }
+        Ok(topic)
+    }
+}
+
+impl Kept for Topic {
+    fn remove(&mut self) -> anyhow::Result<()> {
+        if !std::mem::take(&mut self.is_there) {
+            return Ok(());
+        }
+        let options =
+            AdminOptions::new().operation_timeout(Some(ADMIN)).request_timeout(Some(ADMIN));
+        let removed =
+            self.runtime.block_on(self.admin.delete_topics(&[self.name.as_str()], &options))?;
+        match removed.into_iter().next() {
+            Some(Err((_, code))) => bail!("cannot remove the topic {}: {code}", self.name),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whatever happens, the topic does not stay.
+impl Drop for Topic {
+    fn drop(&mut self) {
+        if let Err(error) = self.remove() {
+            eprintln!("floodmark: {error:#}; remove it yourself");
+        }
+    }
+}
+
+/// A producer for one topic.
+struct Producing {
+    producer: BaseProducer,
+    topic: String,
+}
+
+impl Producing {
+    fn new(brokers: &str, topic: &str) -> anyhow::Result<Producing> {
+        let producer = ClientConfig::new()
+            .set("bootstrap.servers", brokers)
+            .set("compression.type", "lz4")
+            .set("linger.ms", "20")
+            .set("queue.buffering.max.messages", "100000")
+            .create()
+            .context("cannot start a producer")?;
+        Ok(Producing { producer, topic: topic.to_owned() })
+    }
+}
+
+impl Writer for Producing {
+    fn write(&mut self, partition: u64, payload: Vec<u8>) -> anyhow::Result<()> {
+        let mut record = BaseRecord::<(), [u8]>::to(&self.topic)
+            .payload(&payload)
+            .partition(i32::try_from(partition).unwrap_or(0));
+        loop {
+            match self.producer.send(record) {
+                Ok(()) => return Ok(()),
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
+                    self.producer.poll(Duration::ZERO);
+                    std::thread::park_timeout(Duration::from_millis(1));
+                    record = back;
+                }
+                Err((error, _)) => return Err(error).context("cannot produce"),
+            }
+        }
+    }
+
+    fn tend(&mut self) -> anyhow::Result<()> {
+        // Polling with a time limit would spin.
+        self.producer.poll(Duration::ZERO);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> anyhow::Result<()> {
+        self.producer.flush(FLUSH).context("the last records did not reach the topic")
+    }
+}
+
+#[cfg(feature = "kinesis")]
+impl Writer for crate::source::kinesis::OwnWriter {
+    fn write(&mut self, partition: u64, payload: Vec<u8>) -> anyhow::Result<()> {
+        self.put(partition, payload).map_err(anyhow::Error::msg)
+    }
+
+    fn tend(&mut self) -> anyhow::Result<()> {
+        crate::source::kinesis::OwnWriter::tend(self).map_err(anyhow::Error::msg)
+    }
+
+    fn flush(&mut self) -> anyhow::Result<()> {
+        self.send().map_err(anyhow::Error::msg)
+    }
+}
+
+#[cfg(feature = "kinesis")]
+impl Kept for crate::source::kinesis::OwnStream {
+    fn remove(&mut self) -> anyhow::Result<()> {
+        crate::source::kinesis::OwnStream::remove(self).map_err(anyhow::Error::msg)
+    }
+}

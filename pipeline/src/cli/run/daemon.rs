@@ -1,0 +1,339 @@
+//! What the daemon does with what it hears: into the ledger, to the sinks, and a line now and then.
+
+use std::collections::BTreeMap;
+use std::io::{BufWriter, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crossbeam_channel::Receiver;
+use floodmark_detectors::alert::{Alert, Life};
+use floodmark_detectors::engine::{Counts, Engine};
+use floodmark_detectors::rule::Mode;
+use floodmark_detectors::time::EventTime;
+
+use crate::clock::{self, Stopwatch};
+use crate::config::Settings;
+use crate::flow::Report;
+use crate::ledger::{Ledger, LedgerError};
+use crate::open::Reject;
+use crate::sink::{Courier, Leaving};
+use crate::source::history::Aside;
+
+/// How often the daemon says how it is.
+const STATUS: Duration = Duration::from_secs(30);
+
+/// Reasons of rejects that are told apart; further ones are counted together.
+const REASONS_MAX: usize = 64;
+
+/// Reasons a ledger cannot be written now, told again at most so often.
+const COMPLAIN: Duration = Duration::from_secs(30);
+
+/// How long a ledger that cannot be written is left alone before it is tried again.
+const LEDGER_PAUSE: Duration = Duration::from_millis(500);
+
+/// How often old alerts are forgotten.
+const PRUNE: Duration = Duration::from_secs(600);
+
+/// Alerts of bursts that ended less than this before the watermark are never forgotten, seconds.
+const PRUNE_BEFORE_SECS: i64 = 3 * 86_400;
+
+/// What the daemon knows of itself.
+pub(super) struct Daemon {
+    ledger: Ledger,
+    alerts_max: u64,
+    lateness_secs: i64,
+    stopped: Arc<AtomicBool>,
+    /// The sinks' names, in the order of their couriers.
+    sinks: Vec<String>,
+    couriers: Vec<Courier>,
+    asides: Receiver<Aside>,
+    /// What sinks would not take.
+    refused: Receiver<Reject>,
+    reject_file: Option<BufWriter<std::fs::File>>,
+    /// Why rejects cannot be written any more.
+    reject_fault: Option<std::io::Error>,
+    reasons: BTreeMap<String, u64>,
+    /// Alerts that sinks would not take.
+    refusals: u64,
+    rejects: u64,
+    late: u64,
+    counts: Counts,
+    /// Bursts that opened and are not over, of rules that alert.
+    open: i64,
+    sent: u64,
+    /// Bursts of rules that only observe or enrich, by rule.
+    observed: BTreeMap<String, u64>,
+    file_faults: u64,
+    since_start: Stopwatch,
+    since_status: Stopwatch,
+    since_pruned: Stopwatch,
+    /// When it was last told that the ledger cannot be written, while that is so.
+    complained: Option<Stopwatch>,
+    records_at_status: u64,
+}
+
+impl Daemon {
+    pub(super) fn new(
+        settings: &Settings,
+        ledger: Ledger,
+        stopped: Arc<AtomicBool>,
+        (couriers, refused): (Vec<Courier>, Receiver<Reject>),
+        asides: Receiver<Aside>,
+        reject_file: Option<BufWriter<std::fs::File>>,
+    ) -> Daemon {
+        Daemon {
+            ledger,
+            alerts_max: settings.ledger.alerts_max,
+            lateness_secs: settings.engine.lateness_secs,
+            stopped,
+            sinks: settings.sinks.iter().map(|sink| sink.name.clone()).collect(),
+            couriers,
+            asides,
+            refused,
+            reject_file,
+            reject_fault: None,
+            reasons: BTreeMap::new(),
+            refusals: 0,
+            rejects: 0,
+            late: 0,
+            counts: Counts::default(),
+            open: 0,
+            sent: 0,
+            observed: BTreeMap::new(),
+            file_faults: 0,
+            since_start: Stopwatch::start(),
+            since_status: Stopwatch::start(),
+            since_pruned: Stopwatch::start(),
+            complained: None,
+            records_at_status: 0,
+        }
+    }
+
+    pub(super) fn hear(&mut self, report: Report) {
+        self.counts.add(report.counts);
+        self.late += report.late;
+        for reject in &report.rejects {
+            self.reject(reject);
+        }
+        self.hear_asides();
+        while let Ok(reject) = self.refused.try_recv() {
+            self.refusals += 1;
+            self.keep(&reject);
+        }
+        self.say(&report.alerts);
+        if let Some(checkpoint) = report.checkpoint {
+            let ledger = self.ledger.clone();
+            if self.write(|| ledger.save(&checkpoint.positions, &checkpoint.state)) {
+                checkpoint.is_durable();
+            }
+        }
+    }
+
+    /// Puts alerts into the ledger, and rings for the sinks once they are on the disk.
+    pub(super) fn say(&mut self, alerts: &[Alert]) {
+        if alerts.is_empty() {
+            return;
+        }
+        let ledger = self.ledger.clone();
+        let (said_ms, lateness_secs) = (clock::wall_ms(), self.lateness_secs);
+        if !self.write(|| ledger.say(alerts, said_ms, lateness_secs)) {
+            return;
+        }
+        for alert in alerts {
+            if matches!(alert.rule.mode, Mode::Observe | Mode::Enrich) {
+                if alert.life == Life::Open {
+                    let name = alert.rule.code.clone().unwrap_or_else(|| alert.rule.title.clone());
+                    *self.observed.entry(name).or_default() += 1;
+                }
+                continue;
+            }
+            self.open += match alert.life {
+                Life::Open => 1,
+                Life::Update => 0,
+                Life::Closed | Life::Merged(_) => -1,
+            };
+            self.sent += 1;
+        }
+        self.couriers.iter().for_each(Courier::ring);
+    }
+
+    /// Writes to the ledger, and while that is impossible waits: nothing is read meanwhile, and
+    /// nothing is lost. False where the daemon is to stop before that; then the sources bring again
+    /// what was not written.
+    fn write(&mut self, work: impl Fn() -> Result<(), LedgerError>) -> bool {
+        while let Err(error) = work() {
+            if self.complained.as_ref().is_none_or(|told| told.elapsed() > COMPLAIN) {
+                eprintln!("floodmark: {error}; reading waits until the ledger can be written");
+                self.complained = Some(Stopwatch::start());
+            }
+            if self.stopped.load(Ordering::Relaxed) {
+                return false;
+            }
+            std::thread::park_timeout(LEDGER_PAUSE);
+        }
+        if self.complained.take().is_some() {
+            eprintln!("floodmark: the ledger can be written again");
+        }
+        true
+    }
+
+    fn hear_asides(&mut self) {
+        while let Ok(aside) = self.asides.try_recv() {
+            match aside {
+                Aside::Reject(reject) => self.reject(&reject),
+                Aside::Fault(path, why) => {
+                    self.file_faults += 1;
+                    eprintln!("floodmark: {}: {why}", path.display());
+                }
+            }
+        }
+    }
+
+    /// Writes a reject to the file, if there is one.
+    fn keep(&mut self, reject: &Reject) {
+        if let Some(file) = &mut self.reject_file
+            && self.reject_fault.is_none()
+        {
+            let line = serde_json::to_string(reject).map_err(std::io::Error::from);
+            if let Err(error) = line.and_then(|line| writeln!(file, "{line}")) {
+                eprintln!("floodmark: rejects are only counted from here on: {error}");
+                self.reject_fault = Some(error);
+            }
+        }
+    }
+
+    fn reject(&mut self, reject: &Reject) {
+        self.rejects += 1;
+        self.keep(reject);
+        let is_known = self.reasons.contains_key(&reject.reason);
+        if !is_known && self.reasons.len() >= REASONS_MAX {
+            *self.reasons.entry("for other reasons".into()).or_default() += 1;
+            return;
+        }
+        *self.reasons.entry(reject.reason.clone()).or_default() += 1;
+        if !is_known && self.reject_file.is_none() {
+            eprintln!(
+                "floodmark: rejected: {} at {}: {}: {}",
+                reject.input, reject.offset, reject.reason, reject.excerpt
+            );
+        }
+    }
+
+    /// Every [`STATUS`], one line.
+    pub(super) fn tell_status(&mut self, engine: &Engine) {
+        if self.since_pruned.elapsed() >= PRUNE {
+            self.since_pruned = Stopwatch::start();
+            self.prune();
+        }
+        let elapsed = self.since_status.elapsed();
+        if elapsed < STATUS {
+            return;
+        }
+        let since = self.counts.records - self.records_at_status;
+        eprintln!("floodmark: {}", self.status(engine, rate(since, elapsed)));
+        self.records_at_status = self.counts.records;
+        self.since_status = Stopwatch::start();
+        if let Some(file) = &mut self.reject_file
+            && let Err(error) = file.flush()
+        {
+            self.reject_fault.get_or_insert(error);
+        }
+    }
+
+    /// Forgets old alerts that every sink has.
+    fn prune(&self) {
+        let sinks: Vec<&str> = self.sinks.iter().map(String::as_str).collect();
+        if let Err(error) = self.ledger.prune(&sinks, self.alerts_max, PRUNE_BEFORE_SECS) {
+            eprintln!("floodmark: {error}");
+        }
+    }
+
+    fn status(&self, engine: &Engine, rate: u64) -> String {
+        let watermark = match engine.watermark() {
+            EventTime::MIN => "none yet".to_owned(),
+            EventTime::MAX => "at the end".to_owned(),
+            time => time.to_string(),
+        };
+        // Bounds that were hit: from here on verdicts may be too low, and whoever looks should know;
+        // and what receivers do without.
+        let mut bounds = String::new();
+        for (count, what) in [
+            (self.counts.windows_evicted, "windows given up for windows_max"),
+            (self.counts.overflowed, "samples beyond what a window keeps"),
+            (self.refusals, "refused by sinks"),
+        ] {
+            if count > 0 {
+                bounds += &format!(", {count} {what}");
+            }
+        }
+        format!(
+            "{} records, {rate}/s, {} late, {} rejected, {} windows, {} open bursts, {} alerts sent, \
+             {} observed, watermark {watermark}{bounds}",
+            self.counts.records,
+            self.late,
+            self.rejects,
+            engine.window_count(),
+            self.open,
+            self.sent,
+            self.observed.values().sum::<u64>(),
+        )
+    }
+
+    /// Sends what is on its way, closes the sinks, and says how it went; whether all went well.
+    pub(super) fn close(mut self, engine: &Engine, is_stopped: bool) -> anyhow::Result<bool> {
+        self.hear_asides();
+        let couriers = std::mem::take(&mut self.couriers);
+        let leaving: Vec<Leaving> = couriers.into_iter().map(Courier::last_call).collect();
+        // Ends with the last courier.
+        for reject in self.refused.clone() {
+            self.refusals += 1;
+            self.keep(&reject);
+        }
+        let mut undelivered: u64 = leaving.into_iter().map(Leaving::wait).sum();
+        let mut waiting = 0;
+        for sink in &self.sinks {
+            waiting += self.ledger.undelivered(sink)?;
+        }
+        self.prune();
+        let how = if is_stopped { "stopped" } else { "ended" };
+        let elapsed = self.since_start.elapsed();
+        eprintln!("floodmark: {how}: {}", self.status(engine, rate(self.counts.records, elapsed)));
+        for (reason, count) in &self.reasons {
+            eprintln!("floodmark: {count} rejected: {reason}");
+        }
+        for (rule, bursts) in &self.observed {
+            eprintln!("floodmark: {rule}: {bursts} bursts, not sent: it observes or enriches");
+        }
+        if self.open > 0 {
+            let how = if self.ledger.is_kept() {
+                "and go on at the next start"
+            } else {
+                "and nothing says that they are over"
+            };
+            eprintln!("floodmark: {} bursts stay open, {how}", self.open);
+        }
+        if waiting > 0 && self.ledger.is_kept() {
+            eprintln!("floodmark: {waiting} alerts wait in the ledger for their sinks");
+        } else {
+            undelivered += waiting;
+        }
+        if undelivered > 0 {
+            eprintln!("floodmark: {undelivered} alerts were not delivered");
+        }
+        if let Some(mut file) = self.reject_file
+            && let Err(error) = file.flush()
+        {
+            self.reject_fault.get_or_insert(error);
+        }
+        if let Some(error) = self.reject_fault {
+            return Err(anyhow::Error::from(error).context("cannot write the rejects"));
+        }
+        Ok(undelivered == 0 && self.file_faults == 0)
+    }
+}
+
+fn rate(records: u64, elapsed: Duration) -> u64 {
+    let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
+    records.saturating_mul(1_000) / millis
+}
