@@ -9,6 +9,7 @@
 mod suite {
     mod changes;
     mod check;
+    mod daemon;
     mod demo;
     mod deploy;
     mod generate;
@@ -16,6 +17,7 @@ mod suite {
     mod kafka;
     #[cfg(feature = "kinesis")]
     mod kinesis;
+    mod oracle;
     mod program;
     mod query;
     mod replay;

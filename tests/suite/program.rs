@@ -35,13 +35,16 @@ pub(super) fn floodmark_on<A: AsRef<OsStr>>(arguments: &[A], stdin: &Path) -> Do
     floodmark_reading(arguments, std::fs::File::open(stdin).unwrap().into())
 }
 
+/// The program, with what the servers of the tests take for credentials.
+pub(super) fn program<A: AsRef<OsStr>>(arguments: &[A]) -> Command {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_floodmark"));
+    program.args(arguments).env("COLUMNS", "100");
+    program.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
+    program
+}
+
 fn floodmark_reading<A: AsRef<OsStr>>(arguments: &[A], stdin: Stdio) -> Done {
-    let output = Command::new(env!("CARGO_BIN_EXE_floodmark"))
-        .args(arguments)
-        .env("COLUMNS", "100")
-        .stdin(stdin)
-        .output()
-        .unwrap();
+    let output = program(arguments).stdin(stdin).output().unwrap();
     Done {
         code: output.status.code().unwrap_or(-1),
         stdout: output.stdout,

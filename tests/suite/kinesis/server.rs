@@ -161,8 +161,10 @@ impl Stream {
         panic!("{} does not become active", self.name);
     }
 
-    /// Puts one record each, under a key of its own.
-    pub(crate) fn put(&self, payloads: &[String]) {
+    /// Puts one record each, under a key of its own. Where they ended: by shard, the last one's
+    /// sequence number.
+    pub(crate) fn put(&self, payloads: &[String]) -> BTreeMap<String, String> {
+        let mut ends = BTreeMap::new();
         for some in payloads.chunks(100) {
             let entry = |payload: &String| {
                 aws_sdk_kinesis::types::PutRecordsRequestEntry::builder()
@@ -175,7 +177,10 @@ impl Stream {
             let call = call.set_records(Some(some.iter().map(entry).collect()));
             let answer = self.runtime.block_on(call.send()).unwrap();
             assert_eq!(answer.failed_record_count, Some(0));
+            let placed = answer.records.into_iter();
+            ends.extend(placed.map(|it| (it.shard_id.unwrap(), it.sequence_number.unwrap())));
         }
+        ends
     }
 
     /// Puts one record of these bytes, under one key.

@@ -14,6 +14,7 @@ use floodmark_detectors::time::EventTime;
 
 use crate::clock::{self, Stopwatch};
 use crate::config::Settings;
+use crate::envelope;
 use crate::flow::Report;
 use crate::ledger::{Ledger, LedgerError};
 use crate::open::Reject;
@@ -59,6 +60,7 @@ pub(super) struct Daemon {
     rejects: u64,
     late: u64,
     counts: Counts,
+    envelopes: envelope::Counts,
     /// Bursts that opened and are not over, of rules that alert.
     open: i64,
     sent: u64,
@@ -98,6 +100,7 @@ impl Daemon {
             rejects: 0,
             late: 0,
             counts: Counts::default(),
+            envelopes: envelope::Counts::default(),
             open: 0,
             sent: 0,
             observed: BTreeMap::new(),
@@ -112,6 +115,7 @@ impl Daemon {
 
     pub(super) fn hear(&mut self, report: Report) {
         self.counts.add(report.counts);
+        self.envelopes.add(&report.envelopes);
         self.late += report.late;
         for reject in &report.rejects {
             self.reject(reject);
@@ -255,21 +259,24 @@ impl Daemon {
             EventTime::MAX => "at the end".to_owned(),
             time => time.to_string(),
         };
-        // Bounds that were hit: from here on verdicts may be too low, and whoever looks should know;
-        // and what receivers do without.
-        let mut bounds = String::new();
+        // What was passed over, bounds that were hit (from there on verdicts may be too low, or alerts
+        // show less), and what receivers do without: whoever looks should know.
+        let mut noted = String::new();
         for (count, what) in [
+            (self.envelopes.control_messages, "control messages skipped"),
+            (self.envelopes.digests, "digest files skipped"),
             (self.counts.windows_evicted, "windows given up for windows_max"),
             (self.counts.overflowed, "samples beyond what a window keeps"),
+            (self.counts.evidence_left_out, "samples without their record"),
             (self.refusals, "refused by sinks"),
         ] {
             if count > 0 {
-                bounds += &format!(", {count} {what}");
+                noted += &format!(", {count} {what}");
             }
         }
         format!(
             "{} records, {rate}/s, {} late, {} rejected, {} windows, {} open bursts, {} alerts sent, \
-             {} observed, watermark {watermark}{bounds}",
+             {} observed, watermark {watermark}{noted}",
             self.counts.records,
             self.late,
             self.rejects,

@@ -3,11 +3,11 @@
 use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use super::super::program::args;
+use super::program::{args, program};
 
 /// The time of the stream, as one of its records tells it.
 ///
@@ -53,8 +53,7 @@ impl Daemon {
     /// Starts one. What it says goes to a file named after the configuration.
     pub(super) fn start(config: &Path, metronome: &Metronome) -> Daemon {
         let log = config.with_extension("log");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_floodmark"))
-            .args(args!["run", "--config", config])
+        let mut child = program(&args!["run", "--config", config])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(File::options().create(true).append(true).open(&log).unwrap())
