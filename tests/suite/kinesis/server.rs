@@ -169,7 +169,7 @@ impl Stream {
             let entry = |payload: &String| {
                 aws_sdk_kinesis::types::PutRecordsRequestEntry::builder()
                     .data(Blob::new(payload.as_bytes()))
-                    .partition_key(format!("key of {payload}"))
+                    .partition_key(format!("{:x?}", Md5::digest(payload).as_slice()))
                     .build()
                     .unwrap()
             };
