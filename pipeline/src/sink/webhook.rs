@@ -1,6 +1,6 @@
 //! An address that takes alerts by HTTP POST: several in one request, a line each or as one array.
 //!
-//! What an answer means is decided here and nowhere else ([`Answer::of`]): 2xx is delivered; a
+//! What an answer means is decided here and nowhere else (`Answer::of`): 2xx is delivered; a
 //! receiver that is busy, broken or gone is tried again; one that speaks of the request and not of
 //! the alerts (no such page, a token that ran out, a redirect) is tried again as well, since
 //! somebody may mend it and no alert is at fault. Any other 4xx means that something in the request

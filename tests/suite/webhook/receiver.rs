@@ -219,7 +219,7 @@ fn read(reader: &mut impl BufRead) -> Option<Request> {
     reader.read_exact(&mut body).ok()?;
     let mut text = String::new();
     if request.header("content-encoding") == "gzip" {
-        let inflated = flate2::read::GzDecoder::new(&body[..]).take(REQUEST_BYTES_MAX as u64);
+        let inflated = flate2::read::MultiGzDecoder::new(&body[..]).take(REQUEST_BYTES_MAX as u64);
         text = std::io::read_to_string(inflated).unwrap();
     } else {
         text += std::str::from_utf8(&body).unwrap();

@@ -1,6 +1,8 @@
 //! Where the demo's records go, and where they come back from: a Kafka inside this process, or a topic
 //! or stream on real servers, made for the demo and removed after it.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -65,11 +67,12 @@ pub(super) trait Kept {
 }
 
 impl Place {
-    pub(super) fn open(args: &Args) -> anyhow::Result<Place> {
+    /// Makes what the demo plays in. `stopped` says that it is to end.
+    pub(super) fn open(args: &Args, stopped: &Arc<AtomicBool>) -> anyhow::Result<Place> {
         match (&args.kafka, &args.kinesis) {
             (None, None) => Place::inside(),
             (Some(brokers), _) => Place::kafka(brokers, args),
-            (None, Some(stream)) => Place::kinesis(stream, args),
+            (None, Some(stream)) => Place::kinesis(stream, args, stopped),
         }
     }
 
@@ -120,7 +123,7 @@ impl Place {
     }
 
     #[cfg(feature = "kinesis")]
-    fn kinesis(stream: &str, args: &Args) -> anyhow::Result<Place> {
+    fn kinesis(stream: &str, args: &Args, stopped: &Arc<AtomicBool>) -> anyhow::Result<Place> {
         use crate::source::kinesis;
         use crate::source::kinesis::settings::{Access, Fetch};
         let stream = if stream.is_empty() { own_name() } else { stream.to_owned() };
@@ -139,7 +142,7 @@ impl Place {
         };
         let made = kinesis::OwnStream::make(&settings, shards).map_err(anyhow::Error::msg)?;
         let tell = Box::new(|what: &str| eprintln!("floodmark: {what}"));
-        let writer = made.writer();
+        let writer = made.writer(stopped.clone());
         let source = kinesis::Kinesis::start(settings, &Default::default(), tell)?;
         Ok(Place {
             name: format!("stream {stream}"),
@@ -152,7 +155,7 @@ impl Place {
     }
 
     #[cfg(not(feature = "kinesis"))]
-    fn kinesis(stream: &str, _: &Args) -> anyhow::Result<Place> {
+    fn kinesis(stream: &str, _: &Args, _: &Arc<AtomicBool>) -> anyhow::Result<Place> {
         bail!("kinesis {stream}: this build is without the feature kinesis")
     }
 }

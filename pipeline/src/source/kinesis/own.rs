@@ -1,5 +1,7 @@
 //! A stream that is made, filled and removed again: for showing what Floodmark does on a real one.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aws_sdk_kinesis::Client;
@@ -93,10 +95,11 @@ impl OwnStream {
         }
     }
 
-    /// A way in.
+    /// A way in, that gives up once `stopped` is set.
     #[must_use]
-    pub fn writer(&self) -> OwnWriter {
+    pub fn writer(&self, stopped: Arc<AtomicBool>) -> OwnWriter {
         OwnWriter {
+            stopped,
             runtime: self.runtime.handle().clone(),
             client: self.client.clone(),
             name: self.name.clone(),
@@ -133,6 +136,7 @@ impl Drop for OwnStream {
 
 /// Puts records into the stream, several in one call. Its stream outlives it.
 pub struct OwnWriter {
+    stopped: Arc<AtomicBool>,
     runtime: Handle,
     client: Client,
     name: String,
@@ -185,6 +189,9 @@ impl OwnWriter {
     pub fn send(&mut self) -> Result<(), String> {
         let mut quiet = Stopwatch::start();
         while !self.waiting.is_empty() {
+            if self.stopped.load(Ordering::Relaxed) {
+                return Err("stopped".to_owned());
+            }
             let call = self.client.put_records().stream_name(&self.name);
             let call = call.set_records(Some(self.waiting.clone()));
             let put = self.runtime.block_on(call.send()).map_err(|error| Trouble::of(&error));
