@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use floodmark_detectors::alert::{Alert, Life};
 use floodmark_detectors::engine::{Counts, Engine, Options};
-use floodmark_detectors::rule::Mode;
+use floodmark_detectors::rule::{Mode, RuleSet};
 use hdrhistogram::Histogram;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use rdkafka::config::ClientConfig;
@@ -97,7 +97,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
         ..flow::Settings::default()
     };
     let bar = status(args.quiet, plan.records);
-    let mut show = Show::new(&planted(&plan), &bar, args.quiet)?;
+    let mut show = Show::new(&rules, &planted(&plan), &bar, args.quiet)?;
     let stopwatch = Stopwatch::start();
     let mut drained = None;
     let outcome = std::thread::scope(|scope| {
@@ -235,6 +235,7 @@ fn status(quiet: bool, records: u64) -> ProgressBar {
 
 /// What is shown, and what is kept for the summary.
 struct Show<'b> {
+    rules: &'b RuleSet,
     bar: &'b ProgressBar,
     quiet: bool,
     /// What was planted, and the burst that found it.
@@ -251,8 +252,14 @@ struct Show<'b> {
 }
 
 impl<'b> Show<'b> {
-    fn new(planted: &[Planted], bar: &'b ProgressBar, quiet: bool) -> anyhow::Result<Show<'b>> {
+    fn new(
+        rules: &'b RuleSet,
+        planted: &[Planted],
+        bar: &'b ProgressBar,
+        quiet: bool,
+    ) -> anyhow::Result<Show<'b>> {
         Ok(Show {
+            rules,
             bar,
             quiet,
             planted: planted.iter().map(|p| (p.clone(), None)).collect(),
@@ -313,6 +320,13 @@ impl<'b> Show<'b> {
         self.others.insert(alert.id.0, alert);
     }
 
+    /// The scenario of the playbook that a rule belongs to; a bar for a rule of no scenario.
+    fn scenario(&self, code: &str) -> &str {
+        let mut cards = self.rules.rules.iter().map(|rule| &rule.card);
+        let card = cards.find(|card| card.code.as_deref() == Some(code));
+        card.and_then(|card| card.scenario.as_deref()).unwrap_or("-")
+    }
+
     /// Prints how it went; whether all went well.
     fn summary(&self, made: u64, read: u64, elapsed: Duration) -> bool {
         let seconds = elapsed.as_secs_f64();
@@ -323,7 +337,10 @@ impl<'b> Show<'b> {
         )]
         let (rate, mean) =
             ((read as f64 / seconds) as u64, self.bytes as f64 / self.counts.records.max(1) as f64);
-        println!("\n{:<8} {:>8} {:>7}  {:<13} principal", "rule", "planted", "found", "account");
+        println!(
+            "\n{:<8} {:<17} {:>8} {:>7}  {:<13} principal",
+            "rule", "scenario", "planted", "found", "account"
+        );
         let mut missed = 0;
         let mut inexact = 0;
         for (planted, found) in &self.planted {
@@ -331,8 +348,12 @@ impl<'b> Show<'b> {
             missed += usize::from(found.is_none());
             inexact += usize::from(found.as_ref().is_some_and(|a| a.count != planted.count));
             println!(
-                "{:<8} {:>8} {count:>7}  {:<13} {}",
-                planted.code, planted.count, planted.account, planted.principal
+                "{:<8} {:<17} {:>8} {count:>7}  {:<13} {}",
+                planted.code,
+                self.scenario(planted.code),
+                planted.count,
+                planted.account,
+                planted.principal
             );
         }
         for alert in self.others.values() {
