@@ -8,6 +8,7 @@ pub mod encode;
 pub mod envelope;
 pub mod flow;
 pub mod generate;
+pub mod incident;
 pub mod ledger;
 pub mod open;
 pub mod progress;

@@ -123,6 +123,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
         is_live: !args.until_idle,
         resumed: inputs.into_iter().map(|(name, (_, settled))| (name, settled)).collect(),
         said,
+        left,
     };
     let speaking = rules.rules.iter().filter(|rule| rule.speaks).count();
     eprintln!(
@@ -142,7 +143,6 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
         eprintln!("floodmark: {windows} of another version start afresh");
     }
     let mut daemon = Daemon::new(&settings, ledger, stopped.clone(), couriers, asides, rejects);
-    daemon.say(&left);
     let ran = flow::run(&engine, Box::new(source), &flow_settings, &stopped, &mut |report| {
         daemon.hear(report);
         daemon.tell_status(&engine);

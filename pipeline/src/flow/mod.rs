@@ -24,6 +24,7 @@ use floodmark_detectors::record::Record;
 use floodmark_detectors::time::EventTime;
 
 use crate::clock;
+use crate::incident::Incidents;
 use crate::open::{Opened, Reject};
 use crate::progress::{AHEAD_SECS_MAX, Input, Progress, Ticket};
 use crate::source::batch::{Batch, Next, Source, SourceError, Word};
@@ -66,6 +67,8 @@ pub struct Settings {
     pub resumed: BTreeMap<String, EventTime>,
     /// What was said last of bursts that may be spoken of again.
     pub said: Vec<Alert>,
+    /// What a stop had left unsaid.
+    pub left: Vec<Alert>,
 }
 
 /// What one batch came to.
@@ -148,13 +151,16 @@ pub fn run(
         scope.spawn(move || keeper.run(&reports, &wishes));
         drop((batches_out, reports_in));
         let mut order = Order::after(&settings.said);
+        let mut incidents = Incidents::after(&settings.said);
+        let mut tell = |mut report: Report| {
+            report.alerts = incidents.put(order.put(report.alerts));
+            listen(report);
+        };
+        tell(Report { alerts: settings.left.clone(), ..Report::default() });
         loop {
             match reports_out.recv_timeout(WAIT) {
-                Ok(mut report) => {
-                    report.alerts = order.put(report.alerts);
-                    listen(report);
-                }
-                Err(RecvTimeoutError::Timeout) => listen(Report::default()),
+                Ok(report) => tell(report),
+                Err(RecvTimeoutError::Timeout) => tell(Report::default()),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
@@ -163,11 +169,10 @@ pub fn run(
         if settings.has_end && !stop.load(Ordering::Relaxed) && ended.is_ok() {
             let mut report = Report::default();
             take(&mut report, engine.finish());
-            report.alerts = order.put(report.alerts);
-            listen(report);
+            tell(report);
         }
         if let Some(checkpoint) = keeper.checkpoint() {
-            listen(Report { checkpoint: Some(checkpoint), ..Report::default() });
+            tell(Report { checkpoint: Some(checkpoint), ..Report::default() });
         }
         ended.and_then(|()| hear_durable(source.as_mut(), &durable))
     })
