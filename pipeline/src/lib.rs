@@ -6,6 +6,7 @@ pub mod clock;
 pub mod config;
 pub mod encode;
 pub mod envelope;
+pub mod feeds;
 pub mod flow;
 pub mod generate;
 pub mod incident;

@@ -19,6 +19,7 @@ use super::replay::workers;
 use super::stop;
 use crate::clock::{self, Stopwatch};
 use crate::config::{self, Property, Settings, SinkKind, SourceKind, Start};
+use crate::feeds::Feeds;
 use crate::flow::{self, Report};
 use crate::ledger::{Ledger, LedgerError, Resumed};
 use crate::open::Reject;
@@ -110,6 +111,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
     let Resumed { inputs, state, said, unreadable } = ledger.resume()?;
     let resumed = counted(state.windows.len(), "window");
     let left = engine.restore(state, &said).alerts;
+    let mut feeds = Feeds::needed_by(&rules, ledger.feeds()?, clock::wall_ms());
+    feeds.recall(&said);
     let couriers = couriers(&settings, &ledger, &stopped)?;
     let (asides_in, asides) = bounded(ASIDES_WAITING_MAX);
     let positions = inputs.iter().map(|(name, (to, _))| (name.clone(), to.clone())).collect();
@@ -124,6 +127,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
         resumed: inputs.into_iter().map(|(name, (_, settled))| (name, settled)).collect(),
         said,
         left,
+        watches_feeds: true,
     };
     let speaking = rules.rules.iter().filter(|rule| rule.speaks).count();
     eprintln!(
@@ -142,7 +146,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
         let windows = counted(usize::try_from(unreadable).unwrap_or(usize::MAX), "window");
         eprintln!("floodmark: {windows} of another version start afresh");
     }
-    let mut daemon = Daemon::new(&settings, ledger, stopped.clone(), couriers, asides, rejects);
+    let mut daemon =
+        Daemon::new(&settings, ledger, feeds, stopped.clone(), couriers, asides, rejects);
     let ran = flow::run(&engine, Box::new(source), &flow_settings, &stopped, &mut |report| {
         daemon.hear(report);
         daemon.tell_status(&engine);
@@ -152,20 +157,19 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
     Ok(is_well)
 }
 
-/// The ledger that is configured; without a path, beside the configuration where a source goes on
+/// The file of the ledger that is configured; without a path, beside the configuration where a source goes on
 /// after a stop, and in memory where all is read again from its beginning.
-fn ledger(settings: &Settings, config: &Path, standby: bool) -> Result<Ledger, LedgerError> {
+pub(super) fn ledger_path(settings: &Settings, config: &Path) -> Option<PathBuf> {
     let goes_on = |kind: &SourceKind| match kind {
         SourceKind::File { .. } | SourceKind::Stdin => false,
         SourceKind::Kafka(_) | SourceKind::Kinesis(_) => true,
     };
-    let path = match &settings.ledger.path {
-        Some(path) => path.clone(),
-        None if settings.sources.iter().any(|source| goes_on(&source.kind)) => {
-            config.with_extension("ledger")
-        }
-        None => return Ledger::in_memory(),
-    };
+    let is_kept = settings.sources.iter().any(|source| goes_on(&source.kind));
+    settings.ledger.path.clone().or_else(|| is_kept.then(|| config.with_extension("ledger")))
+}
+
+fn ledger(settings: &Settings, config: &Path, standby: bool) -> Result<Ledger, LedgerError> {
+    let Some(path) = ledger_path(settings, config) else { return Ledger::in_memory() };
     let waits = standby || settings.ledger.standby;
     match Ledger::open(&path, false) {
         Err(LedgerError::Taken(_)) if waits => {
@@ -302,6 +306,7 @@ fn properties(kafka: &config::Kafka) -> anyhow::Result<BTreeMap<String, String>>
 /// What the daemon knows of itself.
 struct Daemon {
     ledger: Ledger,
+    feeds: Feeds,
     alerts_max: u64,
     stopped: Arc<AtomicBool>,
     /// The sinks' names, in the order of their couriers.
@@ -333,6 +338,7 @@ impl Daemon {
     fn new(
         settings: &Settings,
         ledger: Ledger,
+        feeds: Feeds,
         stopped: Arc<AtomicBool>,
         couriers: Vec<Courier>,
         asides: Receiver<Aside>,
@@ -340,6 +346,7 @@ impl Daemon {
     ) -> Daemon {
         Daemon {
             ledger,
+            feeds,
             alerts_max: settings.ledger.alerts_max,
             stopped,
             sinks: settings.sinks.iter().map(|sink| sink.name.clone()).collect(),
@@ -366,6 +373,9 @@ impl Daemon {
     fn hear(&mut self, report: Report) {
         self.counts.add(report.counts);
         self.late += report.late;
+        if !report.feeds.is_empty() {
+            self.feeds.see(&report.feeds, clock::wall_ms());
+        }
         for reject in &report.rejects {
             self.reject(reject);
         }
@@ -474,6 +484,7 @@ impl Daemon {
         if elapsed < STATUS {
             return;
         }
+        self.look_at_feeds();
         let since = self.counts.records - self.records_at_status;
         eprintln!("floodmark: {}", self.status(engine, rate(since, elapsed)));
         self.records_at_status = self.counts.records;
@@ -482,6 +493,19 @@ impl Daemon {
             && let Err(error) = file.flush()
         {
             self.reject_fault.get_or_insert(error);
+        }
+    }
+
+    /// Says which feeds are missing, and keeps when each was seen.
+    fn look_at_feeds(&mut self) {
+        let news = self.feeds.news(clock::wall_ms());
+        self.say(&news);
+        self.keep_feeds();
+    }
+
+    fn keep_feeds(&self) {
+        if let Err(error) = self.ledger.keep_feeds(self.feeds.seen_ms()) {
+            eprintln!("floodmark: {error}");
         }
     }
 
@@ -509,6 +533,14 @@ impl Daemon {
                 bounds += &format!(", {count} {what}");
             }
         }
+        let missing: Vec<(&str, usize)> = self
+            .feeds
+            .missing(clock::wall_ms())
+            .map(|(feed, codes, _)| (feed, codes.len()))
+            .collect();
+        for (feed, rules) in missing {
+            bounds += &format!(", {} blind without {feed}", counted(rules, "rule"));
+        }
         format!(
             "{} records, {rate}/s, {} late, {} rejected, {} windows, {} open bursts, {} alerts sent, \
              {} observed, watermark {watermark}{bounds}",
@@ -534,6 +566,7 @@ impl Daemon {
             waiting += self.ledger.undelivered(sink)?;
         }
         self.prune();
+        self.keep_feeds();
         let how = if is_stopped { "stopped" } else { "ended" };
         let elapsed = self.since_start.elapsed();
         eprintln!("floodmark: {how}: {}", self.status(engine, rate(self.counts.records, elapsed)));

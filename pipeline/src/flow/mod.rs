@@ -24,6 +24,7 @@ use floodmark_detectors::record::Record;
 use floodmark_detectors::time::EventTime;
 
 use crate::clock;
+use crate::feeds;
 use crate::incident::Incidents;
 use crate::open::{Opened, Reject};
 use crate::progress::{AHEAD_SECS_MAX, Input, Progress, Ticket};
@@ -69,6 +70,8 @@ pub struct Settings {
     pub said: Vec<Alert>,
     /// What a stop had left unsaid.
     pub left: Vec<Alert>,
+    /// Whether reports say which feeds batches came by.
+    pub watches_feeds: bool,
 }
 
 /// What one batch came to.
@@ -80,6 +83,8 @@ pub struct Report {
     pub rejects: Vec<Reject>,
     /// In numbers.
     pub counts: Counts,
+    /// The feeds that the batch came by, where that is wanted.
+    pub feeds: BTreeSet<Box<str>>,
     /// Bytes of records.
     pub bytes: u64,
     /// Records that came later than the bound.
@@ -142,7 +147,7 @@ pub fn run(
             let (batches, reports) = (batches_out.clone(), reports_in.clone());
             let (progress, turns) = (&progress, &turns);
             scope.spawn(move || {
-                work(engine, progress, turns, worker, settings.lateness_secs, &batches, &reports);
+                work(engine, progress, turns, worker, settings, &batches, &reports);
                 turns.ended();
             });
         }
@@ -278,7 +283,7 @@ fn work(
     progress: &Mutex<Progress>,
     turns: &Turns,
     worker: usize,
-    lateness_secs: i64,
+    settings: &Settings,
     batches: &Receiver<(Ticket, Arc<str>, Batch)>,
     reports: &Sender<Report>,
 ) {
@@ -297,13 +302,16 @@ fn work(
                 }
             }
         }
+        if settings.watches_feeds {
+            report.feeds = feeds::brought(&records);
+        }
         // An event time far ahead of its arrival does not move time.
         let latest = clock::wall_time().plus(AHEAD_SECS_MAX);
         report.ahead = records.iter().filter(|r| r.time() > latest).count() as u64;
         let outcome = engine.apply(&records);
         let settled = batch.settled.or_else(|| {
             let newest = records.iter().map(Record::time).filter(|time| *time <= latest).max();
-            newest.map(|time| time.plus(-lateness_secs))
+            newest.map(|time| time.plus(-settings.lateness_secs))
         });
         report.late = outcome.late.len() as u64;
         for place in outcome.late.iter().filter_map(|place| records.get(*place)) {

@@ -12,6 +12,7 @@
 mod alerts;
 mod checkpoint;
 mod delivery;
+mod feeds;
 mod schema;
 #[cfg(test)]
 mod tests;

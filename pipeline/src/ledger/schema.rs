@@ -8,7 +8,8 @@ use rusqlite::Connection;
 use super::{BUSY_MS, Ledger, LedgerError, fault};
 
 /// What leads from each version to the next; the first from nothing.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     CREATE TABLE meta (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
     -- How far each input is done, in its source's words; `settled` is event time, Unix seconds.
     CREATE TABLE inputs (
@@ -36,7 +37,10 @@ const STEPS: &[&str] = &["
         sink TEXT NOT NULL, sequence INTEGER NOT NULL, reason TEXT NOT NULL,
         PRIMARY KEY (sink, sequence)
     ) WITHOUT ROWID;
-    "];
+    ",
+    // When each feed that rules need was seen last, by the clock.
+    "CREATE TABLE feeds (name TEXT PRIMARY KEY, seen_ms INTEGER NOT NULL) WITHOUT ROWID;",
+];
 
 impl Ledger {
     /// Looks whether the file is whole.
