@@ -154,16 +154,19 @@ impl Incidents {
     }
 }
 
-/// Says of each burst, in its final form, which incident it is part of. The bursts are in order of
-/// their first events and, within a second, in an order that is the same every time.
+/// Says of each burst, in its final form, which incident it is part of. The bursts are in an order
+/// that is the same every time; of those that begin in one second the gravest is the first.
 pub fn of_bursts(bursts: &mut [Alert]) {
     let mut enriching: BTreeMap<(Whose, EventTime), BTreeSet<Box<str>>> = BTreeMap::new();
     for burst in bursts.iter().filter(|burst| burst.rule.mode == Mode::Enrich) {
         let codes = enriching.entry((Whose::of(burst), burst.first)).or_default();
         codes.insert(code(burst));
     }
+    let mut alerts: Vec<&mut Alert> =
+        bursts.iter_mut().filter(|burst| burst.rule.mode == Mode::Alert).collect();
+    alerts.sort_by_key(|burst| (burst.first, std::cmp::Reverse(burst.level)));
     let mut latest: BTreeMap<Whose, (EventTime, Level)> = BTreeMap::new();
-    for burst in bursts.iter_mut().filter(|burst| burst.rule.mode == Mode::Alert) {
+    for burst in alerts {
         let whose = Whose::of(burst);
         let before = latest.get(&whose).copied();
         let before = before.filter(|(first, _)| burst.first <= first.plus(INCIDENT_SECS));

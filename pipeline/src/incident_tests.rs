@@ -79,6 +79,13 @@ fn an_incident_pages_once_and_when_it_becomes_graver() {
 }
 
 #[test]
+fn of_two_in_one_second_the_graver_pages() {
+    let mut bursts = vec![alert("A", Level::Low, 0), alert("B", Level::Critical, 0)];
+    of_bursts(&mut bursts);
+    assert_eq!(shape(&bursts), [(0, false), (0, true)]);
+}
+
+#[test]
 fn a_restart_changes_nothing() {
     for split in 0..=morning().len() {
         let mut all = Incidents::default().put(morning()[..split].to_vec());

@@ -266,4 +266,33 @@ mod tests {
             assert!(table.lines().any(|line| line.starts_with(code)), "{code}");
         }
     }
+
+    #[test]
+    fn blind_rules_are_listed_as_the_daemon_saw_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (config, ledger) =
+            (folder.path().join("floodmark.toml"), folder.path().join("floodmark.ledger"));
+        let text = format!(
+            "[[source]]\ntype = \"stdin\"\n[[sink]]\ntype = \"stdout\"\n[ledger]\npath = {ledger:?}\n"
+        );
+        std::fs::write(&config, text).unwrap();
+        let rules = Chosen::default().load().unwrap();
+        assert!(blind(None, &rules).unwrap().is_empty());
+        assert!(blind(Some(&config), &rules).unwrap().is_empty(), "no ledger yet");
+        let feed = "data:AWS::S3::Object";
+        let seen = [(feed.into(), 1_767_225_600_000), ("management".into(), clock::wall_ms())];
+        Ledger::open(&ledger, false).unwrap().keep_feeds(&seen.into()).unwrap();
+        let blind = blind(Some(&config), &rules).unwrap();
+        assert_eq!(blind.keys().collect::<Vec<_>>(), [feed]);
+        let table = table(&rules, &blind);
+        assert!(
+            table.contains("blind: nothing by data:AWS::S3::Object since 2026-01-01T00:00:00Z")
+        );
+        let listed: serde_json::Value = serde_json::from_str(&json(&rules, &blind)).unwrap();
+        let listed = listed.as_array().unwrap();
+        let exf = listed.iter().find(|rule| rule["code"] == "EXF-06").unwrap();
+        assert_eq!(exf["blind_without"], json!([feed]));
+        let dos = listed.iter().find(|rule| rule["code"] == "DOS-01").unwrap();
+        assert_eq!(dos["blind_without"], json!([]));
+    }
 }
