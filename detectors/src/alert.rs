@@ -81,6 +81,29 @@ pub struct Evidence {
     pub record: Arc<[u8]>,
 }
 
+/// The window of a burst that holds most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peak {
+    /// What the rule measures: events, different values, or a sum in whole units, rounded down.
+    pub measure: u64,
+    /// Event time of its last sample; of several windows that hold as much, the earliest.
+    pub at: EventTime,
+}
+
+/// What an alert belongs to, together with others of the same principal. Only whoever has the
+/// alerts in order can tell: the engine leaves it open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incident {
+    /// The same for all alerts of the incident: 32 hexadecimal digits.
+    pub id: Box<str>,
+    /// Event time of the first event of the alert that began it.
+    pub first: EventTime,
+    /// Whether somebody is to be woken: the incident's first alert, or one graver than all before.
+    pub page: bool,
+    /// Codes of rules with `mode: enrich` that saw the same principal, in order.
+    pub enrichment: Vec<Box<str>>,
+}
+
 /// What is said about a burst, once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Alert {
@@ -110,6 +133,17 @@ pub struct Alert {
     pub evidence: Vec<Evidence>,
     /// The record whose arrival opened the burst; another order of arrival gives another one.
     pub crossing: Option<Evidence>,
+    /// The window that holds most; none for rules that measure nothing, where the count is a floor,
+    /// and in what was said by an earlier version.
+    #[serde(default)]
+    pub peak: Option<Peak>,
+    /// What the window held that ends before the first sample, as far as it was known when the burst
+    /// opened: what is usual there. It depends on arrival, so a burst's final form is without it.
+    #[serde(default)]
+    pub before: Option<u64>,
+    /// The incident it is part of; none as the engine says it, and for what is no alert.
+    #[serde(default)]
+    pub incident: Option<Incident>,
 }
 
 impl Alert {
@@ -122,6 +156,8 @@ impl Alert {
         self.opened = 0;
         self.life = Life::Closed;
         self.crossing = None;
+        self.before = None;
+        self.incident = None;
         self
     }
 }

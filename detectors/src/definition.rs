@@ -66,6 +66,23 @@ pub fn bursts(
         .collect()
 }
 
+/// The greatest measure of a window that ends at a sample of the burst [first, last], and the earliest
+/// such time; for rules whose mark is a least measure.
+#[must_use]
+pub fn peak(
+    kind: &Kind,
+    span: i64,
+    samples: &BTreeSet<Point>,
+    (first, last): (i64, i64),
+) -> Option<(u128, i64)> {
+    let ends = samples.iter().map(|p| p.time).filter(|time| (first..=last).contains(time));
+    let measured = ends.map(|end| {
+        let window = within(samples, end - span, end);
+        (measure(kind, &window.iter().collect::<Vec<_>>()), end)
+    });
+    measured.max_by_key(|(measure, end)| (*measure, std::cmp::Reverse(*end)))
+}
+
 /// The samples s whose own window [s-W, s] satisfies the rule: what a parent correlation is given.
 #[must_use]
 pub fn lifted(kind: &Kind, span: i64, samples: &BTreeSet<Point>) -> BTreeSet<Point> {
@@ -224,13 +241,14 @@ fn reaches(kind: &Kind, mark: &Mark, hot: &[Point]) -> bool {
             .iter()
             .filter(|p| end.time - mark.timespan_secs <= p.time && p.time <= end.time)
             .collect();
-        let measure = match kind {
-            Kind::Distinct(_) => {
-                window.iter().map(|p| p.value).collect::<BTreeSet<_>>().len() as u128
-            }
-            Kind::Sum(_) => window.iter().map(|p| u128::from(p.value)).sum(),
-            _ => window.len() as u128,
-        };
-        measure >= u128::from(mark.gte)
+        measure(kind, &window) >= u128::from(mark.gte)
     })
+}
+
+fn measure(kind: &Kind, window: &[&Point]) -> u128 {
+    match kind {
+        Kind::Distinct(_) => window.iter().map(|p| p.value).collect::<BTreeSet<_>>().len() as u128,
+        Kind::Sum(_) => window.iter().map(|p| u128::from(p.value)).sum(),
+        _ => window.len() as u128,
+    }
 }

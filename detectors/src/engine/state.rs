@@ -126,7 +126,7 @@ impl Engine {
         if matches!(alert.life, Life::Merged(_)) {
             // It is over for good, unless the window was saved before that.
             if let Some(mut window) = self.windows.get_mut(&key) {
-                window.resume(alert);
+                window.resume(rule, alert);
             }
             return None;
         }
@@ -137,7 +137,7 @@ impl Engine {
             let horizon = forgotten.plus(-rule.delay_secs - longest_span(rule));
             Window::new(rule, alert.key.clone(), horizon)
         });
-        window.resume(alert);
+        window.resume(rule, alert);
         created
     }
 

@@ -93,7 +93,17 @@ pub(crate) struct Extension {
     pub(crate) timespan_secs: Option<i64>,
     pub(crate) special: Option<Special>,
     /// By list: what the rule becomes while the list is empty.
-    pub(crate) empty: BTreeMap<String, Special>,
+    pub(crate) empty: BTreeMap<String, Meaning>,
+}
+
+/// What a rule becomes while a list is empty.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Meaning {
+    pub(crate) line: usize,
+    /// The window of its own that a detection has then.
+    pub(crate) special: Option<Special>,
+    pub(crate) level: Option<Level>,
+    pub(crate) mode: Option<Mode>,
 }
 
 /// A further mark as written.
@@ -132,11 +142,14 @@ impl Extension {
         let is_detection = sort == keys::Sort::Detection;
         for entry in entries {
             let only = match entry.key.as_str() {
-                "all_services" | "environment" | "group-by" | "timespan" | "first_seen"
-                | "surge" | "silence"
+                "all_services" | "group-by" | "timespan" | "first_seen" | "surge" | "silence"
                     if !is_detection =>
                 {
                     "detection"
+                }
+                "environment" => {
+                    extension.environment(&entry.value, is_detection, problems);
+                    continue;
                 }
                 "differ" if is_detection => "correlation",
                 _ => {
@@ -186,14 +199,7 @@ impl Extension {
                 }
                 self.containment = names(steps);
             }
-            "mode" => {
-                self.mode = match keys::one_of(node, "mode", &MODES, problems) {
-                    Some("observe") => Mode::Observe,
-                    Some("enrich") => Mode::Enrich,
-                    Some("posture") => Mode::Posture,
-                    _ => Mode::Alert,
-                }
-            }
+            "mode" => self.mode = mode(node, problems),
             "needs" => {
                 let needs = keys::texts(node, "needs", problems);
                 for (feed, line) in &needs {
@@ -221,7 +227,6 @@ impl Extension {
                 self.marks =
                     node.elements().iter().filter_map(|node| mark(node, problems)).collect();
             }
-            "environment" => self.environment(node, problems),
             "first_seen" | "surge" | "silence" => {
                 if self.special.is_some() {
                     let reason = "only one of `first_seen`, `surge`, `silence` may stand in a rule";
@@ -234,7 +239,7 @@ impl Extension {
         }
     }
 
-    fn environment(&mut self, node: &Node, problems: &mut Vec<Problem>) {
+    fn environment(&mut self, node: &Node, is_detection: bool, problems: &mut Vec<Problem>) {
         let Some(lists) = node.map() else {
             let reason = "`environment` is a map of lists, each `{empty: ..}`";
             problems.push(Problem::new(node.line, reason));
@@ -244,25 +249,60 @@ impl Extension {
             let within = format!("floodmark.environment.{}", list.key);
             let entries = list.value.map().unwrap_or_default();
             keys::known(entries, &["empty"], &within, problems);
-            let empty = list.value.get("empty").and_then(Node::map);
-            match empty {
-                Some([meaning]) => {
-                    let allowed = ["first_seen", "surge", "silence"];
-                    let within = format!("{within}.empty");
-                    keys::known(std::slice::from_ref(meaning), &allowed, &within, problems);
-                    if let Some(special) = special(meaning, problems) {
-                        self.empty.insert(list.key.clone(), special);
-                    }
-                }
-                _ => {
-                    let reason = format!(
-                        "`{within}` must say `empty: {{first_seen: ..}}`: what the rule means \
-                         while the list is empty"
-                    );
-                    problems.push(Problem::new(list.line, reason));
-                }
+            let entries = list.value.get("empty").and_then(Node::map).unwrap_or_default();
+            let before = problems.len();
+            let meaning = meaning(list.line, entries, &within, is_detection, problems);
+            let is_told =
+                if is_detection { meaning.special.is_some() } else { !entries.is_empty() };
+            if is_told {
+                self.empty.insert(list.key.clone(), meaning);
+            } else if problems.len() == before {
+                let wanted = if is_detection { "first_seen: .." } else { "level: .." };
+                let reason = format!(
+                    "`{within}` must say `empty: {{{wanted}}}`: what the rule means while the \
+                     list is empty"
+                );
+                problems.push(Problem::new(list.line, reason));
             }
         }
+    }
+}
+
+/// What stands under `empty`: of a detection one kind of window, and of any rule a level or a mode.
+fn meaning(
+    line: usize,
+    entries: &[Entry],
+    within: &str,
+    is_detection: bool,
+    problems: &mut Vec<Problem>,
+) -> Meaning {
+    let allowed = ["level", "mode", "first_seen", "surge", "silence"];
+    let allowed = if is_detection { &allowed[..] } else { &allowed[..2] };
+    keys::known(entries, allowed, &format!("{within}.empty"), problems);
+    let mut meaning = Meaning { line, ..Meaning::default() };
+    for entry in entries {
+        match entry.key.as_str() {
+            "level" => {
+                let name = keys::one_of(&entry.value, "level", &LEVELS, problems);
+                meaning.level = name.map(level);
+            }
+            "mode" => meaning.mode = Some(mode(&entry.value, problems)),
+            _ if meaning.special.is_some() => {
+                let reason = "only one of `first_seen`, `surge`, `silence` may stand under `empty`";
+                problems.push(Problem::new(entry.line, reason));
+            }
+            _ => meaning.special = special(entry, problems),
+        }
+    }
+    meaning
+}
+
+fn mode(node: &Node, problems: &mut Vec<Problem>) -> Mode {
+    match keys::one_of(node, "mode", &MODES, problems) {
+        Some("observe") => Mode::Observe,
+        Some("enrich") => Mode::Enrich,
+        Some("posture") => Mode::Posture,
+        _ => Mode::Alert,
     }
 }
 

@@ -34,6 +34,7 @@ pub(crate) fn link(mut drafts: Vec<Draft>, faults: &mut Vec<Fault>) -> Option<Ru
         faults,
     };
     linker.resolve();
+    linker.check_lists();
     linker.need();
     let order = linker.order();
     linker.build(&order)
@@ -96,6 +97,35 @@ impl<'d> Linker<'d> {
             }
             if let Some(slot) = self.members.get_mut(at) {
                 *slot = members;
+            }
+        }
+    }
+
+    /// Finds correlations that say what they mean while a list is empty which nothing they count
+    /// names.
+    fn check_lists(&mut self) {
+        for (at, draft) in self.drafts.iter().enumerate() {
+            if self.correlation(at).is_none() {
+                continue;
+            }
+            let mut lists: Vec<&str> = Vec::new();
+            let mut seen = vec![false; self.drafts.len()];
+            let mut ahead = vec![at];
+            while let Some(at) = ahead.pop() {
+                let Some(seen) = seen.get_mut(at).filter(|seen| !**seen) else { continue };
+                *seen = true;
+                let drafts = self.drafts.get(at).into_iter();
+                lists.extend(drafts.flat_map(|draft| &draft.lists).map(|(list, _)| list.as_str()));
+                ahead.extend(self.members.get(at).into_iter().flatten().flatten());
+            }
+            for (list, meaning) in &draft.extension.empty {
+                if !lists.contains(&list.as_str()) {
+                    let reason = format!(
+                        "`floodmark.environment.{list}`: nothing that the rule counts uses such a list"
+                    );
+                    let problem = Problem::new(meaning.line, reason).nearest(list, lists.clone());
+                    self.fault(at, problem);
+                }
             }
         }
     }

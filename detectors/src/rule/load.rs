@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::correlation::Correlation;
 use super::detection::Compiler;
 use super::document::{self, Document, Node as Yaml, Page};
-use super::extension::{Extension, level};
+use super::extension::{Extension, Meaning, level};
 use super::fault::{Fault, Problem};
 use super::lists::SCPS_IN_FORCE;
 use super::overrides::{self, Candidate, Override};
@@ -190,6 +190,12 @@ impl Draft {
     pub(crate) fn label(&self) -> &str {
         self.name.as_deref().unwrap_or(&self.card.id)
     }
+
+    /// Takes on what the rule says of itself while a list is empty.
+    fn become_while_empty(&mut self, meaning: &Meaning) {
+        self.card.level = meaning.level.or(self.card.level);
+        self.card.mode = meaning.mode.unwrap_or(self.card.mode);
+    }
 }
 
 fn fault(path: &str, problem: Problem) -> Fault {
@@ -243,10 +249,15 @@ fn draft(
     }
     let body = match sort {
         keys::Sort::Detection => detection(&mut draft, root, environment, options, problems),
-        keys::Sort::Correlation => root
-            .get("correlation")
-            .and_then(|node| Correlation::read(node, problems))
-            .map(Body::Correlation),
+        keys::Sort::Correlation => {
+            for (list, meaning) in draft.extension.empty.clone() {
+                if environment.list(&list).is_none_or(|values| values.is_empty()) {
+                    draft.become_while_empty(&meaning);
+                }
+            }
+            let node = root.get("correlation");
+            node.and_then(|node| Correlation::read(node, problems)).map(Body::Correlation)
+        }
         keys::Sort::Filter => filter(&mut draft, root, environment, problems),
     };
     if problems.is_empty() {
@@ -312,7 +323,12 @@ fn detection(
             let reason = format!("list `%{list}%` is empty, and the rule has a window of its own");
             compiler.problems.push(Problem::new(root.line, reason));
         }
-        draft.extension.special = draft.extension.empty.get(list).cloned();
+        let meaning = draft.extension.empty.get(list);
+        draft.extension.special = meaning.and_then(|meaning| meaning.special.clone());
+    }
+    for list in &compiler.empty {
+        let meaning = draft.extension.empty.get(list).cloned();
+        draft.become_while_empty(&meaning.unwrap_or_default());
     }
     problems.append(&mut compiler.problems);
     if options.strict_services && problems.is_empty() && !draft.extension.all_services {

@@ -29,6 +29,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub(crate) use correlation::SUM_UNIT;
 pub use document::Document;
 pub use export::export;
 pub use extension::{CONTAINMENTS, SCENARIOS};

@@ -234,12 +234,16 @@ fn change(root: &mut Node, line: usize, setting: &Setting) -> Result<bool, Probl
     let node = node(&setting.value, at);
     match setting.key {
         "level" => {
+            set_while_empty(root, "level", &node);
             root.set("level", node);
             if let SettingValue::Level(level) = setting.value {
                 drop_marks(root, level);
             }
         }
-        "mode" => root.within("floodmark").set("mode", node),
+        "mode" => {
+            set_while_empty(root, "mode", &node);
+            root.within("floodmark").set("mode", node);
+        }
         "gte" => {
             let Some(condition) = root.at(&["correlation", "condition"]) else {
                 return Ok(false);
@@ -302,6 +306,17 @@ fn set_in(root: &mut Node, kind: &str, key: &str, value: &Node) -> bool {
         }
     }
     is_set
+}
+
+/// Sets a key that the rule has another value for while a list is empty: what a deployment says
+/// holds then too.
+fn set_while_empty(root: &mut Node, key: &str, value: &Node) {
+    let lists = root.at(&["floodmark", "environment"]);
+    for list in lists.into_iter().flat_map(Node::values_mut) {
+        if let Some(own) = list.at(&["empty", key]) {
+            *own = Node { line: own.line, ..value.clone() };
+        }
+    }
 }
 
 /// Whether it is a detection that speaks of single records.

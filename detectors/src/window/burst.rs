@@ -5,9 +5,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::samples::Held;
-use crate::alert::{Alert, AlertId, Evidence, Life};
+use crate::alert::{Alert, AlertId, Evidence, Life, Peak};
 use crate::record::EventId;
-use crate::rule::{Level, Rule};
+use crate::rule::{Kind, Level, Rule, SUM_UNIT};
 use crate::time::EventTime;
 
 /// How many records a burst keeps as evidence at either end.
@@ -41,6 +41,11 @@ pub struct Burst {
     least: Vec<Kept>,
     greatest: Vec<Kept>,
     crossing: Option<Evidence>,
+    /// Of the windows judged so far, in the rule's own measure.
+    #[serde(default)]
+    peak: Option<Peak>,
+    #[serde(default)]
+    before: Option<u64>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -74,6 +79,8 @@ impl Burst {
             least: Vec::new(),
             greatest: Vec::new(),
             crossing,
+            peak: None,
+            before: None,
         };
         burst.admit(held);
         burst
@@ -107,6 +114,7 @@ impl Burst {
         self.count += other.count;
         self.count_is_floor |= other.count_is_floor;
         self.level = self.level.max(other.level);
+        self.note_peak(other.peak);
         for kept in other.least {
             keep(&mut self.least, kept, |k| k.at);
         }
@@ -115,19 +123,32 @@ impl Burst {
         }
     }
 
-    /// What there is to say about a burst that goes on, if anything is new enough: its opening, a
+    /// Notes the greatest of some windows in it.
+    pub fn note_peak(&mut self, peak: Option<Peak>) {
+        let rank = |peak: &Peak| (peak.measure, std::cmp::Reverse(peak.at));
+        self.peak = self.peak.into_iter().chain(peak).max_by_key(rank);
+    }
+
+    /// Notes what the window before its first sample held, if it has not been told of yet.
+    pub fn note_before(&mut self, measure: impl FnOnce() -> Option<u64>) {
+        if !self.was_told() {
+            self.before = measure();
+        }
+    }
+
+    /// Whether there is something new enough to say about a burst that goes on: its opening, a
     /// doubled count, a risen level.
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        self.told_level.is_none_or(|level| {
+            self.level > level || self.count >= self.told_count.saturating_mul(2)
+        })
+    }
+
+    /// What there is to say about a burst that goes on, if it has news.
     pub fn tell(&mut self, rule: &Rule, key: &Arc<[Box<str>]>) -> Option<Alert> {
-        let life = match self.told_level {
-            None => Life::Open,
-            Some(level)
-                if self.level > level || self.count >= self.told_count.saturating_mul(2) =>
-            {
-                Life::Update
-            }
-            Some(_) => return None,
-        };
-        Some(self.say(life, rule, key))
+        let life = if self.told_level.is_none() { Life::Open } else { Life::Update };
+        self.has_news().then(|| self.say(life, rule, key))
     }
 
     /// Says that it is over, unless that was said before a restart and nothing is new.
@@ -157,6 +178,9 @@ impl Burst {
             count_is_floor: self.count_is_floor,
             evidence: self.evidence(),
             crossing: self.crossing.clone(),
+            peak: self.peak.filter(|_| !self.count_is_floor).map(|peak| in_units(rule, peak)),
+            before: self.before.map(|measure| measure / unit(rule)),
+            incident: None,
         }
     }
 
@@ -181,7 +205,7 @@ impl Burst {
 
     /// Goes on from what was said of it before a restart: under that id, from that revision, and
     /// never with less.
-    pub fn resume(&mut self, said: &Alert) {
+    pub fn resume(&mut self, rule: &Rule, said: &Alert) {
         self.id = said.id;
         self.opened = said.opened;
         self.first = self.first.min(said.first);
@@ -191,6 +215,8 @@ impl Burst {
         self.told_count = self.told_count.max(said.count);
         self.told_level = self.told_level.max(Some(said.level));
         self.count_is_floor |= said.count_is_floor;
+        self.note_peak(said.peak.map(|peak| Peak { measure: peak.measure * unit(rule), ..peak }));
+        self.before = self.before.or(said.before.map(|measure| measure * unit(rule)));
         self.was_closed = said.life == Life::Closed;
     }
 
@@ -206,6 +232,15 @@ impl Burst {
         all.dedup_by_key(|k| k.at);
         all.into_iter().map(|k| Evidence { time: k.at.0, record: k.record.clone() }).collect()
     }
+}
+
+/// How much of a rule's measure is one of what people count in.
+fn unit(rule: &Rule) -> u64 {
+    if matches!(rule.kind, Kind::Sum(_)) { SUM_UNIT } else { 1 }
+}
+
+fn in_units(rule: &Rule, peak: Peak) -> Peak {
+    Peak { measure: peak.measure / unit(rule), ..peak }
 }
 
 /// Puts `new` into a list sorted by `rank`, without repeats, and cuts it to its length.

@@ -175,6 +175,7 @@ impl Window {
         }
         let horizon = watermark.plus(-longest_span(rule));
         if horizon > self.horizon {
+            self.measure_bursts(rule);
             self.horizon = horizon;
             self.samples.forget_before(horizon, by_member(rule));
         }
@@ -199,9 +200,9 @@ impl Window {
 
     /// Takes in what was said of a burst before a restart: by the burst of that id, or by one that
     /// trips again near it.
-    pub(crate) fn resume(&mut self, said: &Alert) {
+    pub(crate) fn resume(&mut self, rule: &Rule, said: &Alert) {
         match self.bursts.iter_mut().find(|burst| burst.id == said.id) {
-            Some(burst) => burst.resume(said),
+            Some(burst) => burst.resume(rule, said),
             None if matches!(said.life, Life::Merged(_)) => {}
             None => self.said.push(said.clone()),
         }
@@ -375,11 +376,30 @@ impl Window {
         }
         self.raise_levels(rule, from, to);
         if rule.speaks {
-            for burst in &mut self.bursts {
-                if burst.first <= to && from <= burst.last {
-                    out.alerts.extend(burst.tell(rule, &self.key));
-                }
+            let is_near = |burst: &Burst| burst.first <= to && from <= burst.last;
+            if self.bursts.iter().any(|burst| is_near(burst) && burst.has_news()) {
+                self.measure_bursts(rule);
             }
+            for burst in self.bursts.iter_mut().filter(|burst| is_near(burst)) {
+                out.alerts.extend(burst.tell(rule, &self.key));
+            }
+        }
+    }
+
+    /// Measures the windows that end in a burst, for what is told of it.
+    ///
+    /// A window is judged before any of its samples is forgotten, and no record comes then that
+    /// belongs into it: so the greatest of all judgements is that of the definition, whenever they
+    /// were made.
+    fn measure_bursts(&mut self, rule: &Rule) {
+        if !rule.speaks {
+            return;
+        }
+        let (span, held) = (rule.timespan_secs, self.samples.as_slice());
+        for burst in &mut self.bursts {
+            burst.note_peak(verdict::peak(&rule.kind, span, held, burst.first, burst.last));
+            let first = burst.first;
+            burst.note_before(|| verdict::before(&rule.kind, span, held, first));
         }
     }
 
@@ -393,15 +413,15 @@ impl Window {
             }) {
                 let said = self.said.swap_remove(place);
                 if !burst.was_told() {
-                    burst.resume(&said);
+                    burst.resume(rule, &said);
                     continue;
                 }
                 let mut younger = burst.clone();
                 if (said.opened, said.id) < (burst.opened, burst.id) {
-                    burst.resume(&said);
+                    burst.resume(rule, &said);
                 } else {
                     burst.reach(said.first, said.last);
-                    younger.resume(&said);
+                    younger.resume(rule, &said);
                 }
                 if rule.speaks {
                     out.alerts.push(younger.say(Life::Merged(burst.id), rule, &self.key));

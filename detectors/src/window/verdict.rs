@@ -8,7 +8,9 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::samples::Held;
+use crate::alert::Peak;
 use crate::rule::{Kind, Members, Threshold};
+use crate::time::EventTime;
 
 /// What the windows that hold one new sample say.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -135,6 +137,52 @@ pub fn reaches(kind: &Kind, gte: u64, span: i64, held: &[&Held]) -> bool {
     false
 }
 
+/// Of the windows of `span` seconds that end at a sample of [from, to] the one that holds most, and
+/// of several the earliest. None for kinds whose mark is no least measure.
+#[must_use]
+pub fn peak(kind: &Kind, span: i64, held: &[Held], from: EventTime, to: EventTime) -> Option<Peak> {
+    let mut measure = measures(kind).then(|| Measure::of(kind))?;
+    let held = held.get(held.partition_point(|h| h.time < from.plus(-span))..)?;
+    let held = held.get(..held.partition_point(|h| h.time <= to))?;
+    let mut peak: Option<Peak> = None;
+    let mut low = 0;
+    for (place, entering) in held.iter().enumerate() {
+        measure.enter(entering);
+        let at = entering.time;
+        // Samples of one second are in the same windows.
+        if at < from || held.get(place + 1).is_some_and(|next| next.time == at) {
+            continue;
+        }
+        while let Some(leaving) = held.get(low).filter(|h| h.time < at.plus(-span)) {
+            measure.leave(leaving);
+            low += 1;
+        }
+        let found = Peak { measure: measure.amount(), at };
+        if peak.is_none_or(|peak| found.measure > peak.measure) {
+            peak = Some(found);
+        }
+    }
+    peak
+}
+
+/// What the `span` seconds before `first` hold. None as for [`peak`].
+#[must_use]
+pub fn before(kind: &Kind, span: i64, held: &[Held], first: EventTime) -> Option<u64> {
+    let mut measure = measures(kind).then(|| Measure::of(kind))?;
+    let start = held.partition_point(|h| h.time < first.plus(-span));
+    let end = held.partition_point(|h| h.time < first);
+    held.get(start..end)?.iter().for_each(|held| measure.enter(held));
+    Some(measure.amount())
+}
+
+/// Whether the kind measures its windows, and means that more is more.
+fn measures(kind: &Kind) -> bool {
+    match kind {
+        Kind::Count(mark) | Kind::Distinct(mark) | Kind::Sum(mark) => mark.is_monotone(),
+        _ => false,
+    }
+}
+
 /// The measure of a window that slides over samples in order of time.
 enum Measure {
     Count(u64),
@@ -218,6 +266,16 @@ impl Measure {
             Measure::Members(counts) => each_bit(held.value, |bit| counts[bit] -= 1),
             // A chain carries its own beginning, so leaving needs no bookkeeping.
             Measure::Ordered { .. } => {}
+        }
+    }
+
+    /// How much it is; nothing for what is no amount.
+    fn amount(&self) -> u64 {
+        match self {
+            Measure::Count(count) => *count,
+            Measure::Distinct(values) => values.len() as u64,
+            Measure::Sum(sum) => u64::try_from(*sum).unwrap_or(u64::MAX),
+            Measure::Members(_) | Measure::Apart(_) | Measure::Ordered { .. } => 0,
         }
     }
 

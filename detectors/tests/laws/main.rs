@@ -14,7 +14,10 @@ use std::collections::HashSet;
 use floodmark_detectors::definition::Point;
 use floodmark_detectors::rule::{Kind, Level, Mark, Members, Rule, Threshold};
 use proptest::prelude::*;
-use stream::{Stream, rule, run, run_on_threads, run_with_crash, truth};
+use stream::{
+    Stream, alerts_on_threads, alerts_with_crash, peaks, rule, run, run_on_threads, run_with_crash,
+    true_peaks, truth,
+};
 
 fn kinds() -> impl Strategy<Value = Kind> {
     let gte = || (1_u64..5).prop_map(Threshold::at_least);
@@ -51,6 +54,18 @@ fn rules() -> impl Strategy<Value = Rule> {
         0..3,
     );
     (kinds(), 1_i64..11, marks).prop_map(|(kind, span, marks)| rule(kind, span, marks))
+}
+
+/// Rules whose mark is a least measure.
+fn measuring_rules() -> impl Strategy<Value = Rule> {
+    let kinds = (1_u64..5).prop_map(Threshold::at_least).prop_flat_map(|mark| {
+        prop::sample::select(vec![
+            Kind::Count(mark.clone()),
+            Kind::Distinct(mark.clone()),
+            Kind::Sum(mark),
+        ])
+    });
+    (kinds, 1_i64..11).prop_map(|(kind, span)| rule(kind, span, Vec::new()))
 }
 
 /// Samples spread over inputs so that none is later than the lateness bound within its input, with
@@ -153,6 +168,27 @@ proptest! {
     fn one_worker_or_eight(rule in rules(), stream in streams(), threads in 1_usize..9) {
         let stream = fit(&rule, stream);
         prop_assert_eq!(run_on_threads(&rule, &stream, threads), truth(&rule, &stream));
+    }
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    /// Whatever the order, the restarts and the workers, a burst's peak is its greatest window.
+    #[test]
+    fn the_peak_is_the_greatest_window(
+        rule in measuring_rules(),
+        stream in streams(),
+        choices in prop::collection::vec((any::<u8>(), any::<u8>()), 1..20),
+        saved in 0_usize..12,
+        more in 0_usize..6,
+        threads in 1_usize..4,
+    ) {
+        let stream = fit(&rule, stream);
+        let expected = true_peaks(&rule, &stream);
+        let lives = alerts_with_crash(&rule, &stream, &choices, (saved, saved + more));
+        prop_assert_eq!(&peaks(&lives), &expected);
+        prop_assert_eq!(&peaks(&alerts_on_threads(&rule, &stream, threads)), &expected);
     }
 }
 

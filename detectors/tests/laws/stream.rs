@@ -182,14 +182,53 @@ pub(super) fn closed(alerts: &[Alert]) -> BTreeSet<(String, Extent)> {
         .collect()
 }
 
+/// The greatest window of each burst that was said to be over: (key, first) to (measure, end).
+pub(super) fn peaks(alerts: &[Alert]) -> BTreeMap<(String, i64), (u64, i64)> {
+    let closed = alerts.iter().filter(|a| a.life == Life::Closed);
+    closed
+        .filter_map(|a| {
+            let key = (a.key.first().unwrap().to_string(), a.first.0);
+            a.peak.map(|peak| (key, (peak.measure, peak.at.0)))
+        })
+        .collect()
+}
+
+/// The same as the definition has it.
+pub(super) fn true_peaks(rule: &Rule, stream: &Stream) -> BTreeMap<(String, i64), (u64, i64)> {
+    let mut by_key: BTreeMap<String, BTreeSet<Point>> = BTreeMap::new();
+    for (key, point) in stream.inputs.iter().flatten() {
+        by_key.entry(format!("k{key}")).or_default().insert(*point);
+    }
+    let unit = if matches!(rule.kind, Kind::Sum(_)) { 1_000_000 } else { 1 };
+    let bursts = truth(rule, stream).into_iter();
+    bursts
+        .map(|(key, extent)| {
+            let span = (extent.first, extent.last);
+            let peak = definition::peak(&rule.kind, rule.timespan_secs, &by_key[&key], span);
+            let (measure, at) = peak.unwrap();
+            ((key, extent.first), (u64::try_from(measure / unit).unwrap(), at))
+        })
+        .collect()
+}
+
 /// Runs to step `stop`, saves the windows as they are then beside the positions of step `saved`
 /// (at or before it), goes on from both in a new engine, and replays what lies between.
 pub(super) fn run_with_crash(
     rule: &Rule,
     stream: &Stream,
     choices: &[(u8, u8)],
-    (saved, stop): (usize, usize),
+    stops: (usize, usize),
 ) -> BTreeSet<(String, Extent)> {
+    closed(&alerts_with_crash(rule, stream, choices, stops))
+}
+
+/// What is said over both lives.
+pub(super) fn alerts_with_crash(
+    rule: &Rule,
+    stream: &Stream,
+    choices: &[(u8, u8)],
+    (saved, stop): (usize, usize),
+) -> Vec<Alert> {
     let mut alerts = Vec::new();
     let mut inputs = Inputs { stream, done: vec![0; stream.inputs.len()] };
     let first = engine(rule);
@@ -214,7 +253,7 @@ pub(super) fn run_with_crash(
         plain_step(&second, &mut inputs, turns.next().copied().unwrap(), &mut alerts);
     }
     alerts.extend(second.finish().alerts);
-    closed(&alerts)
+    alerts
 }
 
 pub(super) fn plain_step(
@@ -236,6 +275,11 @@ pub(super) fn run_on_threads(
     stream: &Stream,
     threads: usize,
 ) -> BTreeSet<(String, Extent)> {
+    closed(&alerts_on_threads(rule, stream, threads))
+}
+
+/// What is said there.
+pub(super) fn alerts_on_threads(rule: &Rule, stream: &Stream, threads: usize) -> Vec<Alert> {
     struct Feed<'s> {
         inputs: Inputs<'s>,
         /// Per input: ends of batches that are done, beyond the unbroken front.
@@ -288,5 +332,5 @@ pub(super) fn run_on_threads(
     });
     let mut alerts = alerts.into_inner().unwrap();
     alerts.extend(engine.finish().alerts);
-    closed(&alerts)
+    alerts
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clap::ValueEnum;
-use floodmark_detectors::alert::{Alert, Evidence};
+use floodmark_detectors::alert::{Alert, Evidence, Incident, Peak};
 use floodmark_detectors::rule::Card;
 use floodmark_detectors::time::EventTime;
 use serde_json::{Value, json};
@@ -71,6 +71,14 @@ fn incident() -> Alert {
         })
         .collect();
     alert.crossing = alert.evidence.get(3).cloned();
+    alert.peak = Some(Peak { measure: 9, at: first.plus(8) });
+    alert.before = Some(2);
+    alert.incident = Some(Incident {
+        id: "00112233445566778899aabbccddeeff".into(),
+        first,
+        page: true,
+        enrichment: vec!["CFG-06".into()],
+    });
     alert.count = 9;
     alert.last = EventTime(first.0 + 8);
     alert.rule = Arc::new(Card {

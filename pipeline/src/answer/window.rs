@@ -18,9 +18,16 @@ pub(crate) struct Window {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) mark: String,
     pub(crate) timespan_secs: i64,
-    /// Most samples within one timespan; known where the evidence is whole.
+    /// The most within one timespan, as the rule measures; for rules that measure nothing samples,
+    /// where the evidence is whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) peak: Option<u64>,
+    /// Event time at which that timespan ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) peak_at: Option<String>,
+    /// What the timespan before the first sample held when the burst opened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) before: Option<u64>,
 }
 
 impl Window {
@@ -37,7 +44,12 @@ impl Window {
             count_is_floor: alert.count_is_floor,
             mark: alert.rule.mark.clone(),
             timespan_secs: span,
-            peak: facts.iter().map(within).max().filter(|_| is_whole),
+            peak: alert
+                .peak
+                .map(|peak| peak.measure)
+                .or_else(|| facts.iter().map(within).max().filter(|_| is_whole)),
+            peak_at: alert.peak.map(|peak| peak.at.to_string()),
+            before: alert.before,
         }
     }
 }

@@ -179,6 +179,11 @@ fn product_fields(alert: &Alert, view: View, facts: &[Fact], answer: &Answer) ->
         ("techniques".into(), ids(&named.techniques)),
         ("events".into(), join(events)),
     ];
+    if let Some(incident) = &alert.incident {
+        fields.push(("incident".into(), incident.id.to_string()));
+        fields.push(("page".into(), incident.page.to_string()));
+        fields.push(("enrichment".into(), incident.enrichment.join(" ")));
+    }
     for (name, value) in key {
         fields.push((format!("key/{}", cut(name, 100)), super::redact::text(value)));
     }

@@ -102,6 +102,8 @@ fn extension(
         ("requestClientApplication", first("/userAgent")),
         ("destinationServiceName", first("/eventSource")),
     ];
+    let incident = alert.incident.as_ref();
+    let page = incident.map(|incident| u8::from(incident.page).to_string());
     let labelled = [
         ("cs1", "cs1Label", "key", key.join(" ")),
         ("cs2", "cs2Label", "attack", techniques),
@@ -111,6 +113,13 @@ fn extension(
         ("cs6", "cs6Label", "containment", command.unwrap_or_default()),
         ("cn1", "cn1Label", "revision", revision(alert, view).to_string()),
         ("cn2", "cn2Label", "timespan_secs", alert.rule.timespan_secs.to_string()),
+        ("cn3", "cn3Label", "page", page.unwrap_or_default()),
+        (
+            "flexString1",
+            "flexString1Label",
+            "incident",
+            incident.map(|incident| incident.id.to_string()).unwrap_or_default(),
+        ),
         ("c6a2", "c6a2Label", "source IPv6 address", v6),
     ];
     for (key, label_key, label, value) in labelled {

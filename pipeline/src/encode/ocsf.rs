@@ -383,11 +383,17 @@ pub(super) fn floodmark(alert: &Alert, view: View, answer: &Answer) -> Value {
         "mark": card.mark,
         "merged_into": merged_into.map(|into| into.to_string()),
         "mode": card.mode.word(),
+        "page": alert.incident.as_ref().is_some_and(|incident| incident.page),
         "revision": revision(alert, view),
         "timespan_secs": card.timespan_secs,
     });
     if matches!(view, View::Backfill { .. }) {
         own["backfill"] = true.into();
+    }
+    if let Some(incident) = &alert.incident {
+        own["incident"] = (*incident.id).into();
+        let codes = incident.enrichment.iter().map(|code| redact::text(code).into());
+        set_list(&mut own, "enrichment", codes.collect());
     }
     let values = values(alert);
     if !values.is_empty() {

@@ -76,6 +76,9 @@ pub(crate) fn burst() -> Alert {
         count_is_floor: false,
         evidence: vec![record(0), record(180)],
         crossing: None,
+        peak: None,
+        before: None,
+        incident: None,
     }
 }
 

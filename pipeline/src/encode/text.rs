@@ -13,8 +13,8 @@ use crate::answer::{Fact, distinct, facts, unanimous};
 /// Operations named before the rest is only counted.
 const OPERATIONS_MAX: usize = 3;
 
-/// Two to four lines, each ended: level and title; what, by whom, from where, when; against which
-/// mark; the key.
+/// Two to five lines, each ended: level and title; what, by whom, from where, when; against which
+/// mark; the key; the incident, and whether it pages.
 #[must_use]
 pub fn lines(alert: &Alert, view: View, colour: bool) -> String {
     let facts = facts(alert);
@@ -56,6 +56,14 @@ pub fn lines(alert: &Alert, view: View, colour: bool) -> String {
     let key = key_in_words(alert);
     if !key.is_empty() {
         lines += &format!("  {key}\n");
+    }
+    if let Some(incident) = &alert.incident {
+        let page = if incident.page { ", page" } else { "" };
+        let also = match incident.enrichment.join(", ") {
+            codes if codes.is_empty() => codes,
+            codes => format!(", with {}", printable(&codes)),
+        };
+        lines += &format!("  incident {}{page}{also}\n", incident.id);
     }
     lines
 }

@@ -25,6 +25,8 @@ use floodmark_detectors::time::EventTime;
 
 use crate::clock;
 use crate::envelope;
+use crate::feeds;
+use crate::incident::Incidents;
 use crate::open::{Opened, Reject};
 use crate::progress::{AHEAD_SECS_MAX, Input, Progress, Ticket};
 use crate::source::batch::{Batch, Next, Source, SourceError, Word};
@@ -70,6 +72,10 @@ pub struct Settings {
     pub resumed: BTreeMap<String, EventTime>,
     /// What was said last of bursts that may be spoken of again.
     pub said: Vec<Alert>,
+    /// What a stop had left unsaid.
+    pub left: Vec<Alert>,
+    /// Whether reports say which feeds batches came by.
+    pub watches_feeds: bool,
 }
 
 /// What one batch came to.
@@ -83,6 +89,8 @@ pub struct Report {
     pub counts: Counts,
     /// What payloads were wrapped in.
     pub envelopes: envelope::Counts,
+    /// The feeds that the batch came by, where that is wanted.
+    pub feeds: BTreeSet<Box<str>>,
     /// Bytes of records.
     pub bytes: u64,
     /// Records that came later than the bound.
@@ -145,7 +153,7 @@ pub fn run(
             let (batches, reports) = (batches_out.clone(), reports_in.clone());
             let (progress, turns) = (&progress, &turns);
             scope.spawn(move || {
-                work(engine, progress, turns, worker, settings.lateness_secs, &batches, &reports);
+                work(engine, progress, turns, worker, settings, &batches, &reports);
                 turns.ended();
             });
         }
@@ -154,13 +162,16 @@ pub fn run(
         scope.spawn(move || keeper.run(&reports, &wishes));
         drop((batches_out, reports_in));
         let mut order = Order::after(&settings.said);
+        let mut incidents = Incidents::after(&settings.said);
+        let mut tell = |mut report: Report| {
+            report.alerts = incidents.put(order.put(report.alerts));
+            listen(report);
+        };
+        tell(Report { alerts: settings.left.clone(), ..Report::default() });
         loop {
             match reports_out.recv_timeout(WAIT) {
-                Ok(mut report) => {
-                    report.alerts = order.put(report.alerts);
-                    listen(report);
-                }
-                Err(RecvTimeoutError::Timeout) => listen(Report::default()),
+                Ok(report) => tell(report),
+                Err(RecvTimeoutError::Timeout) => tell(Report::default()),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
@@ -169,11 +180,10 @@ pub fn run(
         if settings.has_end && !stop.load(Ordering::Relaxed) && ended.is_ok() {
             let mut report = Report::default();
             take(&mut report, engine.finish());
-            report.alerts = order.put(report.alerts);
-            listen(report);
+            tell(report);
         }
         if let Some(checkpoint) = keeper.checkpoint() {
-            listen(Report { checkpoint: Some(checkpoint), ..Report::default() });
+            tell(Report { checkpoint: Some(checkpoint), ..Report::default() });
         }
         ended.and_then(|()| hear_durable(source.as_mut(), &durable))
     })
@@ -279,7 +289,7 @@ fn work(
     progress: &Mutex<Progress>,
     turns: &Turns,
     worker: usize,
-    lateness_secs: i64,
+    settings: &Settings,
     batches: &Receiver<(Ticket, Arc<str>, Batch)>,
     reports: &Sender<Report>,
 ) {
@@ -293,9 +303,10 @@ fn work(
         while next < batch.len() {
             next = opened.open(next, &name, &batch, &mut report.rejects);
             report.envelopes.add(opened.counts());
-            newest = newest.max(apply(engine, &name, &opened, &batch, latest, &mut report));
+            let came = Came { input: &name, opened: &opened, batch: &batch, latest };
+            newest = newest.max(came.apply(engine, settings.watches_feeds, &mut report));
         }
-        let settled = batch.settled.or(newest.map(|time| time.plus(-lateness_secs)));
+        let settled = batch.settled.or(newest.map(|time| time.plus(-settings.lateness_secs)));
         let watermark = {
             let mut progress = lock(progress);
             progress.done(ticket, settled, batch.position.clone());
@@ -315,41 +326,57 @@ fn work(
     }
 }
 
-/// Gives the records that were opened to the engine. The greatest event time that is no later than
-/// `latest`.
-fn apply(
-    engine: &Engine,
-    input: &str,
-    opened: &Opened,
-    batch: &Batch,
+/// What was opened of a batch.
+struct Came<'c> {
+    input: &'c str,
+    opened: &'c Opened,
+    batch: &'c Batch,
+    /// An event time later than this is far ahead of its arrival.
     latest: EventTime,
-    report: &mut Report,
-) -> Option<EventTime> {
-    let mut all = opened.records(batch).peekable();
-    let mut newest = None;
-    while all.peek().is_some() {
-        let mut records = Vec::with_capacity(RECORDS_AT_ONCE);
-        for (offset, bytes) in all.by_ref().take(RECORDS_AT_ONCE) {
-            report.bytes += bytes.len() as u64;
-            match Record::decode(bytes) {
-                Ok(record) => records.push(record),
-                Err(reason) => {
-                    report.rejects.push(Reject::of(input, offset, &reason.to_string(), bytes));
+}
+
+impl Came<'_> {
+    /// Gives the records to the engine; the greatest event time that is not far ahead.
+    fn apply(
+        &self,
+        engine: &Engine,
+        watches_feeds: bool,
+        report: &mut Report,
+    ) -> Option<EventTime> {
+        let mut all = self.opened.records(self.batch).peekable();
+        let mut newest = None;
+        while all.peek().is_some() {
+            let mut records = Vec::with_capacity(RECORDS_AT_ONCE);
+            for (offset, bytes) in all.by_ref().take(RECORDS_AT_ONCE) {
+                report.bytes += bytes.len() as u64;
+                match Record::decode(bytes) {
+                    Ok(record) => records.push(record),
+                    Err(reason) => {
+                        report.rejects.push(Reject::of(
+                            self.input,
+                            offset,
+                            &reason.to_string(),
+                            bytes,
+                        ));
+                    }
                 }
             }
+            report.ahead += records.iter().filter(|r| r.time() > self.latest).count() as u64;
+            if watches_feeds {
+                report.feeds.append(&mut feeds::brought(&records));
+            }
+            let outcome = engine.apply(&records);
+            report.late += outcome.late.len() as u64;
+            for record in outcome.late.iter().filter_map(|place| records.get(*place)) {
+                let reason = "late: older than the watermark";
+                report.rejects.push(Reject::of(self.input, 0, reason, record.bytes()));
+            }
+            take(report, outcome);
+            let in_time = records.iter().map(Record::time).filter(|time| *time <= self.latest);
+            newest = newest.max(in_time.max());
         }
-        report.ahead += records.iter().filter(|r| r.time() > latest).count() as u64;
-        let outcome = engine.apply(&records);
-        report.late += outcome.late.len() as u64;
-        for record in outcome.late.iter().filter_map(|place| records.get(*place)) {
-            let reason = "late: older than the watermark";
-            report.rejects.push(Reject::of(input, 0, reason, record.bytes()));
-        }
-        take(report, outcome);
-        let in_time = records.iter().map(Record::time).filter(|time| *time <= latest);
-        newest = newest.max(in_time.max());
+        newest
     }
-    newest
 }
 
 fn take(report: &mut Report, outcome: Outcome) {

@@ -1,4 +1,5 @@
-//! Attacks: one for each of the first rules, each clearly over its mark and over no other's.
+//! Attacks: at least one for each of the playbook's nine scenarios, each clearly over its rule's mark
+//! and over no other's.
 //!
 //! Where two rules are bound to see the same calls, the scene names both.
 
@@ -6,7 +7,7 @@ use super::organisation::Kind::{Execution, SingleSignOn, User};
 use super::scene::{Line, Scene, Stage};
 use super::{Outcome, Quirk};
 
-/// In the order of the rules' codes.
+/// The bursts first, then what one or a few calls give away.
 pub(super) const SCENES: &[Scene] = &[
     Scene {
         codes: &["DOS-01"],
@@ -113,6 +114,39 @@ pub(super) const SCENES: &[Scene] = &[
         kind: User,
         span_secs: 480,
         play: many_networks,
+    },
+    Scene {
+        codes: &["CFG-02"],
+        why: "a notebook stopped, given another lifecycle script and started again",
+        cast: 1,
+        kind: SingleSignOn,
+        span_secs: 900,
+        play: script_put_under_a_notebook,
+    },
+    // What a lifecycle script does is one rule's business, that it was written another's.
+    Scene {
+        codes: &["MAL-01", "CFG-01"],
+        why: "a lifecycle script that opens a shell to elsewhere",
+        cast: 1,
+        kind: SingleSignOn,
+        span_secs: 1,
+        play: hostile_script,
+    },
+    Scene {
+        codes: &["POI-01"],
+        why: "a model package registered, and approved by the same role",
+        cast: 1,
+        kind: Execution,
+        span_secs: 600,
+        play: self_approval,
+    },
+    Scene {
+        codes: &["LOG-01"],
+        why: "the trail of an account stopped",
+        cast: 1,
+        kind: User,
+        span_secs: 1,
+        play: trail_stopped,
     },
 ];
 
@@ -271,4 +305,25 @@ fn many_networks(stage: &mut Stage<'_>) {
             ..Line::ORDINARY
         });
     }
+}
+
+fn script_put_under_a_notebook(stage: &mut Stage<'_>) {
+    let names = ["StopNotebookInstance", "UpdateNotebookInstance", "StartNotebookInstance"];
+    for (n, name) in names.into_iter().enumerate() {
+        stage.put(Line { at: n as i64 * 450, call: ("sagemaker", name), ..Line::ORDINARY });
+    }
+}
+
+fn hostile_script(stage: &mut Stage<'_>) {
+    let call = ("sagemaker", "CreateNotebookInstanceLifecycleConfig");
+    stage.put(Line { call, ..Line::ORDINARY });
+}
+
+fn self_approval(stage: &mut Stage<'_>) {
+    stage.put(Line { call: ("sagemaker", "CreateModelPackage"), ..Line::ORDINARY });
+    stage.put(Line { at: 600, call: ("sagemaker", "UpdateModelPackage"), ..Line::ORDINARY });
+}
+
+fn trail_stopped(stage: &mut Stage<'_>) {
+    stage.put(Line { call: ("cloudtrail", "StopLogging"), ..Line::ORDINARY });
 }

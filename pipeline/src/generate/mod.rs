@@ -91,7 +91,7 @@ impl Default for Plan {
 pub enum Attacks {
     /// A quiet day.
     None,
-    /// One for each of the first rules.
+    /// At least one for each scenario of the playbook.
     All,
     /// Those that trip one of these rules, by code (`DOS-01`).
     Only(Vec<String>),

@@ -13,6 +13,7 @@ mod alerts;
 mod backfill;
 mod checkpoint;
 mod delivery;
+mod feeds;
 mod schema;
 #[cfg(test)]
 mod tests;

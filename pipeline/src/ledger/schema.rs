@@ -44,6 +44,8 @@ const STEPS: &[&str] = &[
     -- The last alert that was said before the sink came.
     ALTER TABLE sinks ADD COLUMN since INTEGER NOT NULL DEFAULT 0;
     ",
+    // When each feed that rules need was seen last, by the clock.
+    "CREATE TABLE feeds (name TEXT PRIMARY KEY, seen_ms INTEGER NOT NULL) WITHOUT ROWID;",
 ];
 
 impl Ledger {

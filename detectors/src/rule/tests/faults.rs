@@ -468,6 +468,10 @@ fn marks_and_other_windows() {
             "`floodmark.environment.allowed` must say `empty: {first_seen: ..}`: what the rule means while the list is empty",
         ),
         (
+            "{environment: {allowed: {empty: {level: low}}}}",
+            "`floodmark.environment.allowed` must say `empty: {first_seen: ..}`: what the rule means while the list is empty",
+        ),
+        (
             "{environment: {allowed_buckets: {empty: {first_seen: {key: [a], value: [b], memory: 1d, warmup: 1d}}}}}",
             "`floodmark.environment.allowed_buckets`: the rule uses no such list",
         ),

@@ -4,6 +4,7 @@
 
 mod compiled;
 mod eight;
+mod empty;
 mod faults;
 mod matching;
 mod overrides;

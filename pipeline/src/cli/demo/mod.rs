@@ -129,7 +129,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
         waiting: (0..partitions).map(|_| Vec::new()).collect(),
     };
     let bar = status(args.quiet, plan.records);
-    let mut show = Show::new(&planted(&plan), &bar, args.quiet)?;
+    let mut show = Show::new(&rules, &planted(&plan), &bar, args.quiet)?;
     let stopwatch = Stopwatch::start();
     // How much was read when last something was, once all is made.
     let mut drained: Option<(u64, Stopwatch)> = None;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use floodmark_detectors::alert::{Alert, Life};
 use floodmark_detectors::engine::Counts;
-use floodmark_detectors::rule::Mode;
+use floodmark_detectors::rule::{Mode, RuleSet};
 use hdrhistogram::Histogram;
 use indicatif::{HumanCount, ProgressBar};
 
@@ -17,6 +17,7 @@ use crate::generate::Planted;
 
 /// What is shown, and what is kept for the summary.
 pub(super) struct Show<'b> {
+    rules: &'b RuleSet,
     bar: &'b ProgressBar,
     quiet: bool,
     /// What was planted, and the burst that found it.
@@ -34,11 +35,13 @@ pub(super) struct Show<'b> {
 
 impl<'b> Show<'b> {
     pub(super) fn new(
+        rules: &'b RuleSet,
         planted: &[Planted],
         bar: &'b ProgressBar,
         quiet: bool,
     ) -> anyhow::Result<Show<'b>> {
         Ok(Show {
+            rules,
             bar,
             quiet,
             planted: planted.iter().map(|p| (p.clone(), None)).collect(),
@@ -99,6 +102,13 @@ impl<'b> Show<'b> {
         self.others.insert(alert.id.0, alert);
     }
 
+    /// The scenario of the playbook that a rule belongs to; a bar for a rule of no scenario.
+    fn scenario(&self, code: &str) -> &str {
+        let mut cards = self.rules.rules.iter().map(|rule| &rule.card);
+        let card = cards.find(|card| card.code.as_deref() == Some(code));
+        card.and_then(|card| card.scenario.as_deref()).unwrap_or("-")
+    }
+
     /// Prints how it went; whether all went well.
     pub(super) fn summary(&self, made: u64, read: u64, elapsed: Duration, server: &str) -> bool {
         let seconds = elapsed.as_secs_f64();
@@ -109,7 +119,10 @@ impl<'b> Show<'b> {
         )]
         let (rate, mean) =
             ((read as f64 / seconds) as u64, self.bytes as f64 / self.counts.records.max(1) as f64);
-        println!("\n{:<8} {:>8} {:>7}  {:<13} principal", "rule", "planted", "found", "account");
+        println!(
+            "\n{:<8} {:<17} {:>8} {:>7}  {:<13} principal",
+            "rule", "scenario", "planted", "found", "account"
+        );
         let mut missed = 0;
         let mut inexact = 0;
         for (planted, found) in &self.planted {
@@ -117,8 +130,12 @@ impl<'b> Show<'b> {
             missed += usize::from(found.is_none());
             inexact += usize::from(found.as_ref().is_some_and(|a| a.count != planted.count));
             println!(
-                "{:<8} {:>8} {count:>7}  {:<13} {}",
-                planted.code, planted.count, planted.account, planted.principal
+                "{:<8} {:<17} {:>8} {count:>7}  {:<13} {}",
+                planted.code,
+                self.scenario(planted.code),
+                planted.count,
+                planted.account,
+                planted.principal
             );
         }
         for alert in self.others.values() {

@@ -22,6 +22,7 @@ use crate::clock::{self, Stopwatch};
 use crate::config::parse_duration;
 use crate::encode::ocsf::{View, ocsf};
 use crate::flow::{self, Report};
+use crate::incident;
 use crate::replay::{Merged, Seen, Settings, Summary};
 use crate::source::files::walk;
 use crate::source::history::{Aside, History, Tell, rejected};
@@ -250,6 +251,7 @@ impl Tally {
         self.bursts.sort_by(|a, b| {
             (a.first, &a.rule.id, &a.key, a.last).cmp(&(b.first, &b.rule.id, &b.key, b.last))
         });
+        incident::of_bursts(&mut self.bursts);
         let shown = self.bursts.iter().filter(|burst| is_sent(burst));
         shown.map(|burst| format!("{}\n", ocsf(burst, View::Final))).collect()
     }

@@ -5,10 +5,10 @@
 //! the rules' own tests gives, where `{{corrections}}` what the document got wrong. What can be told
 //! from rules and catalogue is told from them, so that the page cannot rot: a test compares it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use floodmark_detectors::catalogue::Operation;
-use floodmark_detectors::rule::{Card, Level, LoadOptions, Mode, Rule, RuleSet, pack};
+use floodmark_detectors::rule::{Card, Environment, Level, LoadOptions, Mode, Rule, RuleSet, pack};
 
 use super::{shown, sorted};
 use crate::cli::Chosen;
@@ -56,6 +56,7 @@ const HEAD: &str = "<!-- Written by `floodmark rules docs docs/playbook.md`; cha
 /// The page.
 pub(super) fn playbook() -> anyhow::Result<String> {
     let rules = Chosen::default().load()?;
+    let levels = levels_with_lists(&rules);
     let mut text = HEAD.to_owned();
     for (place, chapter) in CHAPTERS.iter().enumerate() {
         if place > 0 {
@@ -64,7 +65,7 @@ pub(super) fn playbook() -> anyhow::Result<String> {
         let own = of(&rules, chapter.scenarios);
         for line in chapter.prose.lines() {
             match line {
-                "{{rules}}" => text += &table(&own),
+                "{{rules}}" => text += &table(&own, &levels),
                 "{{operations}}" => text += &operations(chapter.scenarios),
                 "{{sample}}" => text += &sample(&own),
                 "{{corrections}}" => text += &corrections(),
@@ -86,7 +87,16 @@ fn scenario(card: &Card) -> Option<&str> {
     card.scenario.as_deref().or_else(|| card.file.rsplit('/').nth(1))
 }
 
-fn table(rules: &[&Rule]) -> String {
+/// The level of each rule, by id, where every list of the environment has a value.
+fn levels_with_lists(rules: &RuleSet) -> BTreeMap<String, Level> {
+    let lists = rules.lists.iter().map(|used| (used.list.clone(), vec!["listed".to_owned()]));
+    let environment = Environment { lists: lists.collect() };
+    let filled = RuleSet::load(&pack::documents(), &environment).unwrap_or_default();
+    let cards = filled.rules.iter().map(|rule| &rule.card);
+    cards.filter_map(|card| Some((card.id.clone(), card.level?))).collect()
+}
+
+fn table(rules: &[&Rule], levels: &BTreeMap<String, Level>) -> String {
     if rules.is_empty() {
         return "No rule is shipped for it yet.\n".to_owned();
     }
@@ -95,6 +105,9 @@ fn table(rules: &[&Rule]) -> String {
     for rule in rules {
         let card = &rule.card;
         let mut level = card.level.map_or("medium", Level::word).to_owned();
+        if let Some(with_lists) = levels.get(&card.id).filter(|level| card.level != Some(**level)) {
+            level = format!("{}; {level} while its list is empty", with_lists.word());
+        }
         if card.mode != Mode::Alert {
             level += &format!(", {}", card.mode.word());
         }

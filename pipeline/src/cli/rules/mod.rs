@@ -5,18 +5,26 @@ mod docs;
 mod export;
 mod matches;
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use floodmark_detectors::rule::{Kind, Level, Rule, RuleSet};
+use floodmark_detectors::time::EventTime;
 use serde_json::json;
 
 use coverage::Coverage;
 
+use super::check::Examined;
 use super::{Chosen, print};
+use crate::clock;
+use crate::feeds::Feeds;
+use crate::ledger::Ledger;
 
 /// List the rules that are loaded: what each counts, by which fields, when it speaks, and where it
-/// stands. A rule that others count says nothing by itself, unless its document says so.
+/// stands. A rule that others count says nothing by itself, unless its document says so. With a
+/// configuration it is also told which rules are blind: the daemon has not seen a feed that they
+/// need for a day.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -75,7 +83,10 @@ enum Format {
 pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
     let (written, rules) = args.chosen.read()?;
     match &args.action {
-        None => print(&if args.json { json(&rules) } else { table(&rules) })?,
+        None => {
+            let blind = blind(args.chosen.config.as_deref(), &rules)?;
+            print(&if args.json { json(&rules, &blind) } else { table(&rules, &blind) })?;
+        }
         Some(Action::Coverage { format }) => {
             let coverage = Coverage::of(&rules);
             print(&match format {
@@ -94,7 +105,21 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
     Ok(true)
 }
 
-fn table(rules: &RuleSet) -> String {
+/// The feeds that the daemon of a configuration has not seen for a day, and when it saw them last.
+/// None without a configuration, or before its daemon has kept anything.
+fn blind(config: Option<&Path>, rules: &RuleSet) -> anyhow::Result<BTreeMap<String, EventTime>> {
+    let settings = config.and_then(|config| Examined::of(Some(config), &[]).settings);
+    let path = config.zip(settings).and_then(|(config, settings)| settings.ledger_path(config));
+    let Some(path) = path.filter(|path| path.exists()) else { return Ok(BTreeMap::new()) };
+    let now_ms = clock::wall_ms();
+    let feeds = Feeds::needed_by(rules, Ledger::read(&path)?.feeds()?, now_ms);
+    let missing = feeds.missing(now_ms);
+    Ok(missing
+        .map(|(feed, _, seen_ms)| (feed.to_owned(), EventTime(seen_ms.div_euclid(1_000))))
+        .collect())
+}
+
+fn table(rules: &RuleSet, blind: &BTreeMap<String, EventTime>) -> String {
     let mut text = format!("{:<10} {:<13} {:<8} title\n", "code", "level", "mode");
     for rule in sorted(rules) {
         let card = &rule.card;
@@ -116,6 +141,9 @@ fn table(rules: &RuleSet) -> String {
         if !card.needs.is_empty() {
             says.push(format!("needs {}", card.needs.join(", ")));
         }
+        for (feed, seen) in blind.iter().filter(|(feed, _)| card.needs.contains(feed)) {
+            says.push(format!("blind: nothing by {feed} since {seen}"));
+        }
         let counted_by = parents(rules, rule);
         if !counted_by.is_empty() {
             says.push(format!("counted by {}", counted_by.join(", ")));
@@ -130,13 +158,15 @@ fn table(rules: &RuleSet) -> String {
     )
 }
 
-fn json(rules: &RuleSet) -> String {
-    let all: Vec<serde_json::Value> = sorted(rules).map(|rule| object(rules, rule)).collect();
+fn json(rules: &RuleSet, blind: &BTreeMap<String, EventTime>) -> String {
+    let all: Vec<serde_json::Value> =
+        sorted(rules).map(|rule| object(rules, rule, blind)).collect();
     format!("{:#}\n", serde_json::Value::from(all))
 }
 
-fn object(rules: &RuleSet, rule: &Rule) -> serde_json::Value {
+fn object(rules: &RuleSet, rule: &Rule, blind: &BTreeMap<String, EventTime>) -> serde_json::Value {
     let card = &rule.card;
+    let blind: Vec<&String> = card.needs.iter().filter(|feed| blind.contains_key(*feed)).collect();
     let marks: Vec<serde_json::Value> = rule
         .marks
         .iter()
@@ -162,6 +192,7 @@ fn object(rules: &RuleSet, rule: &Rule) -> serde_json::Value {
         "timespan_secs": rule.timespan_secs,
         "group_by": card.group_by,
         "needs": card.needs,
+        "blind_without": blind,
         "counted_by": parents(rules, rule),
         "tags": card.tags,
         "file": card.file,
@@ -221,16 +252,46 @@ mod tests {
     #[test]
     fn the_shipped_rules_are_listed() {
         let rules = Chosen::default().load().unwrap();
-        let listed: serde_json::Value = serde_json::from_str(&json(&rules)).unwrap();
+        let listed: serde_json::Value =
+            serde_json::from_str(&json(&rules, &BTreeMap::new())).unwrap();
         let all = listed.as_array().unwrap();
         assert_eq!(all.len(), rules.rules.len());
         let dos = all.iter().find(|rule| rule["code"] == "DOS-01").unwrap();
         assert_eq!(dos["kind"], "event_count");
         assert_eq!(dos["speaks"], true);
         assert_eq!(dos["timespan_secs"], 600);
-        let table = table(&rules);
+        let table = table(&rules, &BTreeMap::new());
         for code in ["DOS-01", "CRY-01", "AWS-07", "EXF-01"] {
             assert!(table.lines().any(|line| line.starts_with(code)), "{code}");
         }
+    }
+
+    #[test]
+    fn blind_rules_are_listed_as_the_daemon_saw_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (config, ledger) =
+            (folder.path().join("floodmark.toml"), folder.path().join("floodmark.ledger"));
+        let text = format!(
+            "[[source]]\ntype = \"stdin\"\n[[sink]]\ntype = \"stdout\"\n[ledger]\npath = {ledger:?}\n"
+        );
+        std::fs::write(&config, text).unwrap();
+        let rules = Chosen::default().load().unwrap();
+        assert!(blind(None, &rules).unwrap().is_empty());
+        assert!(blind(Some(&config), &rules).unwrap().is_empty(), "no ledger yet");
+        let feed = "data:AWS::S3::Object";
+        let seen = [(feed.into(), 1_767_225_600_000), ("management".into(), clock::wall_ms())];
+        Ledger::open(&ledger, false).unwrap().keep_feeds(&seen.into()).unwrap();
+        let blind = blind(Some(&config), &rules).unwrap();
+        assert_eq!(blind.keys().collect::<Vec<_>>(), [feed]);
+        let table = table(&rules, &blind);
+        assert!(
+            table.contains("blind: nothing by data:AWS::S3::Object since 2026-01-01T00:00:00Z")
+        );
+        let listed: serde_json::Value = serde_json::from_str(&json(&rules, &blind)).unwrap();
+        let listed = listed.as_array().unwrap();
+        let exf = listed.iter().find(|rule| rule["code"] == "EXF-06").unwrap();
+        assert_eq!(exf["blind_without"], json!([feed]));
+        let dos = listed.iter().find(|rule| rule["code"] == "DOS-01").unwrap();
+        assert_eq!(dos["blind_without"], json!([]));
     }
 }

@@ -12,9 +12,11 @@ use floodmark_detectors::engine::{Counts, Engine};
 use floodmark_detectors::rule::Mode;
 use floodmark_detectors::time::EventTime;
 
+use super::super::check::counted;
 use crate::clock::{self, Stopwatch};
 use crate::config::Settings;
 use crate::envelope;
+use crate::feeds::Feeds;
 use crate::flow::Report;
 use crate::ledger::{Ledger, LedgerError};
 use crate::open::Reject;
@@ -42,6 +44,7 @@ const PRUNE_BEFORE_SECS: i64 = 3 * 86_400;
 /// What the daemon knows of itself.
 pub(super) struct Daemon {
     ledger: Ledger,
+    feeds: Feeds,
     alerts_max: u64,
     lateness_secs: i64,
     stopped: Arc<AtomicBool>,
@@ -78,7 +81,7 @@ pub(super) struct Daemon {
 impl Daemon {
     pub(super) fn new(
         settings: &Settings,
-        ledger: Ledger,
+        (ledger, feeds): (Ledger, Feeds),
         stopped: Arc<AtomicBool>,
         (couriers, refused): (Vec<Courier>, Receiver<Reject>),
         asides: Receiver<Aside>,
@@ -86,6 +89,7 @@ impl Daemon {
     ) -> Daemon {
         Daemon {
             ledger,
+            feeds,
             alerts_max: settings.ledger.alerts_max,
             lateness_secs: settings.engine.lateness_secs,
             stopped,
@@ -117,6 +121,9 @@ impl Daemon {
         self.counts.add(report.counts);
         self.envelopes.add(&report.envelopes);
         self.late += report.late;
+        if !report.feeds.is_empty() {
+            self.feeds.see(&report.feeds, clock::wall_ms());
+        }
         for reject in &report.rejects {
             self.reject(reject);
         }
@@ -135,7 +142,7 @@ impl Daemon {
     }
 
     /// Puts alerts into the ledger, and rings for the sinks once they are on the disk.
-    pub(super) fn say(&mut self, alerts: &[Alert]) {
+    fn say(&mut self, alerts: &[Alert]) {
         if alerts.is_empty() {
             return;
         }
@@ -234,6 +241,7 @@ impl Daemon {
         if elapsed < STATUS {
             return;
         }
+        self.look_at_feeds();
         let since = self.counts.records - self.records_at_status;
         eprintln!("floodmark: {}", self.status(engine, rate(since, elapsed)));
         self.records_at_status = self.counts.records;
@@ -242,6 +250,19 @@ impl Daemon {
             && let Err(error) = file.flush()
         {
             self.reject_fault.get_or_insert(error);
+        }
+    }
+
+    /// Says which feeds are missing, and keeps when each was seen.
+    fn look_at_feeds(&mut self) {
+        let news = self.feeds.news(clock::wall_ms());
+        self.say(&news);
+        self.keep_feeds();
+    }
+
+    fn keep_feeds(&self) {
+        if let Err(error) = self.ledger.keep_feeds(self.feeds.seen_ms()) {
+            eprintln!("floodmark: {error}");
         }
     }
 
@@ -274,6 +295,9 @@ impl Daemon {
                 noted += &format!(", {count} {what}");
             }
         }
+        for (feed, codes, _) in self.feeds.missing(clock::wall_ms()) {
+            noted += &format!(", {} blind without {feed}", counted(codes.len(), "rule"));
+        }
         format!(
             "{} records, {rate}/s, {} late, {} rejected, {} windows, {} open bursts, {} alerts sent, \
              {} observed, watermark {watermark}{noted}",
@@ -303,6 +327,7 @@ impl Daemon {
             waiting += self.ledger.undelivered(sink)?;
         }
         self.prune();
+        self.keep_feeds();
         let how = if is_stopped { "stopped" } else { "ended" };
         let elapsed = self.since_start.elapsed();
         eprintln!("floodmark: {how}: {}", self.status(engine, rate(self.counts.records, elapsed)));

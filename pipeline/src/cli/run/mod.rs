@@ -15,7 +15,9 @@ use floodmark_detectors::engine::{Engine, Options};
 use super::check::{Examined, counted};
 use super::replay::workers;
 use super::stop;
+use crate::clock;
 use crate::config::Settings;
+use crate::feeds::Feeds;
 use crate::flow;
 use crate::ledger::{Ledger, LedgerError, Resumed};
 use crate::source::combined::Combined;
@@ -84,6 +86,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
     let Resumed { inputs, state, said, unreadable } = ledger.resume()?;
     let resumed = counted(state.windows.len(), "window");
     let left = engine.restore(state, &said).alerts;
+    let mut feeds = Feeds::needed_by(&rules, ledger.feeds()?, clock::wall_ms());
+    feeds.recall(&said);
     let couriers = couriers(&settings, &ledger, &stopped)?;
     let (asides_in, asides) = bounded(ASIDES_WAITING_MAX);
     let positions = inputs.iter().map(|(name, (to, _))| (name.clone(), to.clone())).collect();
@@ -97,6 +101,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
         is_live: !args.until_idle,
         resumed: inputs.into_iter().map(|(name, (_, settled))| (name, settled)).collect(),
         said,
+        left,
+        watches_feeds: true,
     };
     let speaking = rules.rules.iter().filter(|rule| rule.speaks).count();
     eprintln!(
@@ -115,8 +121,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
         let windows = counted(usize::try_from(unreadable).unwrap_or(usize::MAX), "window");
         eprintln!("floodmark: {windows} of another version start afresh");
     }
-    let mut daemon = Daemon::new(&settings, ledger, stopped.clone(), couriers, asides, rejects);
-    daemon.say(&left);
+    let mut daemon =
+        Daemon::new(&settings, (ledger, feeds), stopped.clone(), couriers, asides, rejects);
     let ran = flow::run(&engine, Box::new(source), &flow_settings, &stopped, &mut |report| {
         daemon.hear(report);
         daemon.tell_status(&engine);

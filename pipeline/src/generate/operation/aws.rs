@@ -116,4 +116,6 @@ pub(super) const SHAPES: &[Shape] = &[
     row("dms", "CreateEndpoint", Write, [0, 0, 0, 1, 0, 0, 0], r#"{"endpointIdentifier":"<resource>","endpointType":"source","engineName":"postgres","username":"replication","serverName":"<resource>.<hex:12>.<region>.rds.amazonaws.com","port":5432,"databaseName":"orders"}"#, r#"{"endpoint":{"endpointIdentifier":"<resource>","endpointType":"SOURCE","engineName":"postgres","status":"active","endpointArn":"arn:<partition>:dms:<region>:<account>:endpoint:<base:26>"}}"#),
     row("codepipeline", "StartPipelineExecution", Write, [1, 0, 1, 4, 0, 0, 2], r#"{"name":"<resource>","clientRequestToken":"<uuid>"}"#, r#"{"pipelineExecutionId":"<uuid>"}"#),
     row("signin", "ConsoleLogin", Write, [2, 0, 0, 0, 1, 0, 0], "null", r#"{"ConsoleLogin":"Success"}"#).with(r#","additionalEventData":{"LoginTo":"https://console.aws.amazon.com/console/home?state=hashArgs%23&isauthcode=true","MobileVersion":"No","MFAUsed":"Yes"}"#),
+    // What only an attack does here.
+    row("cloudtrail", "StopLogging", Write, [0; 7], r#"{"name":"arn:<partition>:cloudtrail:<region>:<account>:trail/<resource>"}"#, "null"),
 ];

@@ -118,10 +118,10 @@ fn the_truth_is_all_that_a_naive_count_finds() {
         let counts = count(deliveries(&plan));
         let mut expected: BTreeMap<(&str, String), &Planted> = BTreeMap::new();
         let planted = planted(&plan);
-        assert_eq!(planted.len(), 14);
+        assert_eq!(planted.len(), 19);
         for burst in planted.iter().filter(|burst| burst.code != "CRY-01") {
             let key = match burst.code {
-                "DOS-06" | "RES-04" => burst.account.clone(),
+                "DOS-06" | "RES-04" | "CFG-02" => burst.account.clone(),
                 "CRE-06" => keys_of(&counts, &burst.principal),
                 _ => format!("{} {}", burst.account, burst.principal),
             };
@@ -173,7 +173,7 @@ fn a_new_family_is_new_only_where_it_is_planted() {
 fn short_and_quiet_plans_hold_together() {
     for duration_secs in [0, 1, 30] {
         let plan = Plan { duration_secs, records: 500, ..plan(7, Feed::Disordered) };
-        assert_eq!(planted(&plan).len(), 14);
+        assert_eq!(planted(&plan).len(), 19);
         let ids: BTreeSet<Vec<u8>> = deliveries(&plan).map(|d| d.record).collect();
         assert!(ids.len() > 500 + 200);
     }

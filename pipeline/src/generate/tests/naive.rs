@@ -40,10 +40,13 @@ pub(super) const READ: [&str; 5] = [
     "DescribeFeatureGroup",
     "DescribePipeline",
 ];
+/// The steps by which a running notebook is given another script.
+pub(super) const TAKE_OVER: [&str; 3] =
+    ["StopNotebookInstance", "UpdateNotebookInstance", "StartNotebookInstance"];
 
 /// Marks: what must be reached, in which span. What is counted (events, values, a sum) follows
 /// from the value of the samples.
-pub(super) const MARKS: [(&str, u64, i64); 18] = [
+pub(super) const MARKS: [(&str, u64, i64); 23] = [
     ("DOS-01", 20, 600),
     ("DOS-02", 10, 600),
     ("DOS-03", 50, 60),
@@ -57,6 +60,11 @@ pub(super) const MARKS: [(&str, u64, i64); 18] = [
     ("CRE-03", 5, 600),
     ("CRE-06", 3, 600),
     ("AWS-07", 50, 60),
+    ("CFG-01", 1, 3_600),
+    ("CFG-02", 3, 7_200),
+    ("LOG-01", 1, 3_600),
+    ("MAL-01", 1, 3_600),
+    ("POI-01", 2, 86_400),
     ("Decrypt", 20, 300),
     ("GetSecretValue", 20, 300),
     ("GetParameter", 20, 300),
@@ -102,6 +110,9 @@ impl Counts {
                 self.add(watched, &key, record, id.clone(), 1);
             }
         }
+        if name == "StopLogging" {
+            self.add("LOG-01", &key, record, id.clone(), 1);
+        }
         if text(record, "/eventSource") != "sagemaker.amazonaws.com" {
             return;
         }
@@ -129,6 +140,16 @@ impl Counts {
             || limit("maxParallelTrainingJobs") > Some(10)
         {
             self.add("DOS-05", &key, record, id.clone(), 1);
+        }
+        if TAKE_OVER.contains(&name) {
+            self.add("CFG-02", &account, record, name.to_owned(), 1);
+        }
+        if name.ends_with("LifecycleConfig") {
+            self.add("CFG-01", &key, record, id.clone(), 1);
+            self.add("MAL-01", &key, record, id.clone(), 1);
+        }
+        if name.ends_with("ModelPackage") {
+            self.add("POI-01", &key, record, name.to_owned(), 1);
         }
         if compute {
             self.add("DOS-06", &account, record, id, 1);
