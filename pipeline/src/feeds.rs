@@ -148,11 +148,11 @@ impl Feeds {
             }
         }
         for (feed, (codes, seen_ms)) in missing {
-            if !self.told.contains_key(&feed) {
-                let alert = coverage(&feed, &codes, seen_ms, now_ms);
+            let alert = coverage(&feed, &codes, seen_ms, now_ms);
+            self.told.entry(feed).or_insert_with(|| {
                 news.push(alert.clone());
-                self.told.insert(feed, alert);
-            }
+                alert
+            });
         }
         news
     }

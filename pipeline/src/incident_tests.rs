@@ -178,7 +178,7 @@ fn memory_is_bounded() {
         let mut open = alert("A", Level::High, hour * 120);
         open.life = Life::Closed;
         open.evidence.clear();
-        let _ = incidents.put(vec![open]);
+        assert_eq!(incidents.put(vec![open]).len(), 1);
     }
     assert!(incidents.known.len() <= REMEMBERED_MAX && incidents.open.is_empty());
     let again = incidents.put(vec![alert("B", Level::High, (hours - 1) * 120)]);
