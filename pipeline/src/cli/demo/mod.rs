@@ -81,15 +81,15 @@ pub(super) struct Args {
     kinesis: Option<String>,
     /// The region, for --kinesis; else that of the environment or the profile.
     #[arg(long, requires = "kinesis")]
-    #[cfg_attr(not(feature = "kinesis"), expect(dead_code, reason = "Kinesis alone reads it"))]
+    #[cfg_attr(not(feature = "kinesis"), allow(dead_code, reason = "Kinesis alone reads it"))]
     region: Option<String>,
     /// Where Kinesis answers, if not where its region says.
     #[arg(long, value_name = "URL", requires = "kinesis")]
-    #[cfg_attr(not(feature = "kinesis"), expect(dead_code, reason = "Kinesis alone reads it"))]
+    #[cfg_attr(not(feature = "kinesis"), allow(dead_code, reason = "Kinesis alone reads it"))]
     endpoint: Option<String>,
     /// Certificates in PEM form that are trusted beside those of the system, for --kinesis.
     #[arg(long, value_name = "FILE", requires = "kinesis")]
-    #[cfg_attr(not(feature = "kinesis"), expect(dead_code, reason = "Kinesis alone reads it"))]
+    #[cfg_attr(not(feature = "kinesis"), allow(dead_code, reason = "Kinesis alone reads it"))]
     trusted: Option<PathBuf>,
     /// Partitions of the topic, or shards of the stream, on real servers; 4 if nothing is said.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
