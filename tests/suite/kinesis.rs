@@ -4,7 +4,7 @@
 //! record is read, within a shard in order, and a child's never before all of its parents'.
 
 mod kcl;
-mod proxy;
+pub(super) mod proxy;
 pub(super) mod server;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -426,28 +426,4 @@ fn a_position_of_something_else_is_refused() {
     let started = Kinesis::start(settings(&stream, Position::Oldest), &positions, Box::new(|_| {}));
     let error = started.err().unwrap().to_string();
     assert!(error.contains("the ledger's position of strange/shardId-000000000000"), "{error}");
-}
-
-#[test]
-fn the_demo_plays_through_a_stream_of_its_own_and_removes_it() {
-    let demo = |name: &str| {
-        let endpoint = &server::Kinesis::shared().plain;
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_floodmark"));
-        command.args(["demo", "--kinesis", name, "--region", "us-east-1", "--endpoint", endpoint]);
-        command.args(["--records", "2000", "--rate", "0", "--partitions", "2", "--quiet"]);
-        command.args(["--envelope", "kpl"]);
-        command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
-        let done = command.output().unwrap();
-        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        (done.status.code(), text(&done.stdout), text(&done.stderr))
-    };
-    let (code, stdout, stderr) = demo("shown");
-    assert_eq!(code, Some(0), "{stdout}{stderr}");
-    assert!(stdout.contains(" 0 missed, 0 false,"), "{stdout}");
-    // It is gone, so there can be another one; that one is not touched.
-    let precious = Stream::create("shown", 1);
-    let (code, _, stderr) = demo("shown");
-    assert_eq!(code, Some(2), "{stderr}");
-    assert!(stderr.contains("stream shown is there already"), "{stderr}");
-    assert_eq!(precious.open_shards().len(), 1);
 }
