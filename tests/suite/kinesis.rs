@@ -5,7 +5,7 @@
 
 mod kcl;
 mod killed;
-mod proxy;
+pub(super) mod proxy;
 pub(super) mod server;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +19,6 @@ use floodmark::source::kinesis::{Kinesis, Position, Settings};
 
 use self::proxy::Proxy;
 use self::server::{Stream, aggregated, dynamodb, rows};
-use super::program::{args, floodmark};
 
 /// Longest wait for news, and how often it may bring none before a test gives up: a minute together.
 const WAIT: Duration = Duration::from_millis(50);
@@ -428,39 +427,4 @@ fn a_position_of_something_else_is_refused() {
     let started = Kinesis::start(settings(&stream, Position::Oldest), &positions, Box::new(|_| {}));
     let error = started.err().unwrap().to_string();
     assert!(error.contains("the ledger's position of strange/shardId-000000000000"), "{error}");
-}
-
-#[test]
-fn the_demo_plays_through_a_stream_of_its_own_and_removes_it() {
-    let demo = |name: &str| {
-        let endpoint = &server::Kinesis::shared().plain;
-        let done = floodmark(&args![
-            "demo",
-            "--kinesis",
-            name,
-            "--region",
-            "us-east-1",
-            "--endpoint",
-            endpoint,
-            "--records",
-            "2000",
-            "--rate",
-            "0",
-            "--partitions",
-            "2",
-            "--quiet",
-            "--envelope",
-            "kpl"
-        ]);
-        (done.code, done.text(), done.stderr)
-    };
-    let (code, stdout, stderr) = demo("shown");
-    assert_eq!(code, 0, "{stdout}{stderr}");
-    assert!(stdout.contains(" 0 missed, 0 false,"), "{stdout}");
-    // It is gone, so there can be another one; that one is not touched.
-    let precious = Stream::create("shown", 1);
-    let (code, _, stderr) = demo("shown");
-    assert_eq!(code, 2, "{stderr}");
-    assert!(stderr.contains("stream shown is there already"), "{stderr}");
-    assert_eq!(precious.open_shards().len(), 1);
 }

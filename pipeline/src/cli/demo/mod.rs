@@ -156,7 +156,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
             let now = read.load(Ordering::Acquire);
             bar.set_position(now);
             show.hear(report);
-            if all_made.load(Ordering::Acquire) {
+            // One that has panicked makes nothing any more either.
+            if all_made.load(Ordering::Acquire) || generator.is_finished() {
                 let (before, waited) = drained.get_or_insert_with(|| (now, Stopwatch::start()));
                 if *before != now {
                     (*before, *waited) = (now, Stopwatch::start());

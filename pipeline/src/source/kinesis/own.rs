@@ -91,7 +91,7 @@ impl OwnStream {
             if since.elapsed() > CREATE {
                 return Err(format!("stream {} cannot be used: {trouble}", self.name));
             }
-            self.runtime.block_on(tokio::time::sleep(LOOK));
+            self.runtime.block_on(async { tokio::time::sleep(LOOK).await });
         }
     }
 
@@ -218,7 +218,8 @@ impl OwnWriter {
             if quiet.elapsed() > PATIENCE {
                 return Err(format!("the stream {} takes nothing: {why}", self.name));
             }
-            self.runtime.block_on(tokio::time::sleep(PAUSE));
+            // A timer wants the runtime around it when it is made.
+            self.runtime.block_on(async { tokio::time::sleep(PAUSE).await });
         }
         self.bytes = 0;
         Ok(())
