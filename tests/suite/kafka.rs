@@ -2,6 +2,7 @@
 
 mod broker;
 mod daemon;
+mod outage;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};

@@ -41,13 +41,15 @@ pub enum Property {
 }
 
 /// Settings that are ours to make, and what to use instead.
-const OURS: [(&str, &str); 7] = [
+const OURS: [(&str, &str); 9] = [
     ("bootstrap.servers", "use brokers"),
     ("metadata.broker.list", "use brokers"),
     ("group.id", "use group"),
+    ("auto.offset.reset", "use start"),
     ("enable.auto.commit", "positions are committed once the ledger has them"),
     ("enable.auto.offset.store", "positions are committed once the ledger has them"),
     ("enable.partition.eof", "it is how the end of a partition is known"),
+    ("statistics.interval.ms", "it is how brokers that cannot be heard are known"),
     ("client.id", "it is floodmark"),
 ];
 
