@@ -3,6 +3,8 @@
 mod broker;
 mod daemon;
 mod outage;
+#[cfg(feature = "kafka-tls")]
+mod secure;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};

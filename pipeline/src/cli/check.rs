@@ -8,7 +8,7 @@ use floodmark_detectors::rule::{
 };
 
 use super::{print, read_documents};
-use crate::config::{self, Lists, Property, Rules, Secret, Settings, SinkKind, SourceKind};
+use crate::config::{self, Kafka, Lists, Property, Rules, Secret, Settings, SinkKind, SourceKind};
 
 /// Check a configuration and rules; tells all faults at once, and touches no network.
 #[derive(Debug, clap::Args)]
@@ -235,7 +235,25 @@ fn of_config(path: &Path, faults: &[config::Fault]) -> Vec<String> {
     faults.iter().map(|fault| format!("{}: {fault}", path.display())).collect()
 }
 
-/// What this machine lacks: no fault of the configuration, which may be meant for another.
+/// What a part that speaks Kafka lacks here.
+fn notes_on_kafka(place: &str, kafka: &Kafka) -> Vec<String> {
+    let mut notes: Vec<String> =
+        kafka.beyond_build().map(|what| format!("{place}: {what}")).into_iter().collect();
+    for (property, value) in &kafka.properties {
+        match value {
+            Property::Secret(Secret::Env(name)) if std::env::var_os(name).is_none() => {
+                notes.push(format!("{place}: {property}: the variable {name} is not set"));
+            }
+            Property::Secret(Secret::File(path)) if !path.exists() => {
+                notes.push(format!("{place}: {property}: {} is not there", path.display()));
+            }
+            Property::Secret(_) | Property::Plain(_) => {}
+        }
+    }
+    notes
+}
+
+/// What this machine or this build lacks: no fault of the configuration, which may be meant for another.
 fn notes(settings: &Settings) -> Vec<String> {
     let mut notes = Vec::new();
     for source in &settings.sources {
@@ -247,18 +265,7 @@ fn notes(settings: &Settings) -> Vec<String> {
                 }));
             }
             SourceKind::Kafka(kafka) => {
-                for (property, value) in &kafka.properties {
-                    let place = format!("source {}: {property}", source.name);
-                    match value {
-                        Property::Secret(Secret::Env(name)) if std::env::var_os(name).is_none() => {
-                            notes.push(format!("{place}: the variable {name} is not set"));
-                        }
-                        Property::Secret(Secret::File(path)) if !path.exists() => {
-                            notes.push(format!("{place}: {} is not there", path.display()));
-                        }
-                        Property::Secret(_) | Property::Plain(_) => {}
-                    }
-                }
+                notes.extend(notes_on_kafka(&format!("source {}", source.name), kafka));
             }
             SourceKind::Kinesis(kinesis) => {
                 if let Some(path) = &kinesis.access.trusted
@@ -271,10 +278,14 @@ fn notes(settings: &Settings) -> Vec<String> {
         }
     }
     for sink in &settings.sinks {
-        if let SinkKind::File { path, .. } = &sink.kind
-            && path.is_dir()
-        {
-            notes.push(format!("sink {}: {} is a folder", sink.name, path.display()));
+        match &sink.kind {
+            SinkKind::File { path, .. } if path.is_dir() => {
+                notes.push(format!("sink {}: {} is a folder", sink.name, path.display()));
+            }
+            SinkKind::Kafka { kafka } => {
+                notes.extend(notes_on_kafka(&format!("sink {}", sink.name), kafka));
+            }
+            SinkKind::File { .. } | SinkKind::Stdout => {}
         }
     }
     notes

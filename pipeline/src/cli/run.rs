@@ -196,7 +196,7 @@ fn couriers(
             SinkKind::Stdout => Box::new(sink::Stdout::new(it.format)),
             SinkKind::Kafka { kafka } => {
                 let properties = properties(kafka)
-                    .with_context(|| format!("sink {}: a secret cannot be had", it.name))?;
+                    .with_context(|| format!("sink {} cannot be set up", it.name))?;
                 let topic = kafka.topics.first().map_or("", String::as_str);
                 let brokers = kafka.brokers.join(",");
                 Box::new(sink::Kafka::new(&brokers, topic, &properties, it.format)?)
@@ -253,7 +253,7 @@ fn parts(
                     is_from_start: kafka.start == Start::Earliest,
                     positions: own,
                     properties: properties(kafka)
-                        .with_context(|| format!("source {name}: a secret cannot be had"))?,
+                        .with_context(|| format!("source {name} cannot be set up"))?,
                 };
                 let source = Kafka::subscribe(&settings)?;
                 Part { name, source: Box::new(source), has_end: false }
@@ -284,6 +284,9 @@ fn open_kinesis(
 }
 
 fn properties(kafka: &config::Kafka) -> anyhow::Result<BTreeMap<String, String>> {
+    if let Some(what) = kafka.beyond_build() {
+        anyhow::bail!(what);
+    }
     let mut properties = BTreeMap::new();
     for (property, value) in &kafka.properties {
         let value = match value {

@@ -21,6 +21,38 @@ pub struct Kafka {
     pub properties: BTreeMap<String, Property>,
 }
 
+impl Kafka {
+    /// A property that this build cannot serve, and which can.
+    #[must_use]
+    pub fn beyond_build(&self) -> Option<String> {
+        if cfg!(feature = "kafka-tls") {
+            return None;
+        }
+        let (name, value) = self.properties.iter().find(|(name, value)| wants_tls(name, value))?;
+        let value = match value {
+            Property::Plain(value) => format!(" = \"{value}\""),
+            Property::Secret(_) => String::new(),
+        };
+        Some(format!(
+            "{name}{value} wants TLS, which this build is without: build it with \
+             cargo build --release --features kafka-tls"
+        ))
+    }
+}
+
+/// Whether librdkafka can only do this where it is built with OpenSSL.
+fn wants_tls(name: &str, value: &Property) -> bool {
+    let is = |start: &str| match value {
+        Property::Plain(value) => value.to_ascii_uppercase().contains(start),
+        Property::Secret(_) => false,
+    };
+    match name {
+        "security.protocol" => is("SSL"),
+        "sasl.mechanism" | "sasl.mechanisms" => is("SCRAM") || is("OAUTHBEARER"),
+        name => name.starts_with("ssl."),
+    }
+}
+
 /// Where a partition is read from at first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Start {
