@@ -125,6 +125,10 @@ impl Examined {
             let written = Written::of(rules, lists, config, instead, &mut faults);
             written.load(&mut faults)
         });
+        if let (Some(path), Some(settings), Some(rules)) = (config, &settings, &rules) {
+            let split = split_windows(settings, rules);
+            faults.extend(split.into_iter().map(|fault| format!("{}: {fault}", path.display())));
+        }
         Examined { settings, rules, faults }
     }
 }
@@ -233,6 +237,29 @@ impl Written {
 
 fn of_config(path: &Path, faults: &[config::Fault]) -> Vec<String> {
     faults.iter().map(|fault| format!("{}: {fault}", path.display())).collect()
+}
+
+/// Rules whose windows no single process would have whole, where topics are declared to be keyed so
+/// that several may share them.
+fn split_windows(settings: &Settings, rules: &RuleSet) -> Vec<String> {
+    let mut faults = Vec::new();
+    for source in &settings.sources {
+        let SourceKind::Kafka(Kafka { keyed_by, .. }) = &source.kind else { continue };
+        for card in rules.rules.iter().map(|rule| &rule.card) {
+            let Some(field) = keyed_by.iter().find(|field| !card.group_by.contains(field)) else {
+                continue;
+            };
+            let rule = card.code.as_ref().unwrap_or(&card.id);
+            faults.push(format!(
+                "source {}: keyed_by: rule {rule} groups by {} and not by {field}, so its windows \
+                 lie over several partitions and processes (switch it off with [rules.{rule}] \
+                 enabled = false, or read the topic with one process and take keyed_by away)",
+                source.name,
+                card.group_by.join(", "),
+            ));
+        }
+    }
+    faults
 }
 
 /// What a part that speaks Kafka lacks here.

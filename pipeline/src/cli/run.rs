@@ -251,6 +251,7 @@ fn parts(
                     topics: kafka.topics.clone(),
                     group: kafka.group.clone(),
                     is_from_start: kafka.start == Start::Earliest,
+                    is_keyed: !kafka.keyed_by.is_empty(),
                     positions: own,
                     properties: properties(kafka)
                         .with_context(|| format!("source {name} cannot be set up"))?,

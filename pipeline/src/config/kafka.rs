@@ -17,6 +17,9 @@ pub struct Kafka {
     pub group: String,
     /// Where a partition is read from that has no position yet.
     pub start: Start,
+    /// Fields of which all records with the same values lie in one partition; empty where nothing
+    /// is known of that. Of no meaning for a sink.
+    pub keyed_by: Vec<String>,
     /// Further settings of librdkafka, by its names.
     pub properties: BTreeMap<String, Property>,
 }
@@ -94,7 +97,8 @@ pub(super) fn read(section: &mut Section<'_, '_>, report: &mut Report<'_>) -> Op
     let group = section.text("group", report).map(str::to_owned);
     let words = [("latest", Start::Latest), ("earliest", Start::Earliest)];
     let start = section.word("start", &words, report).unwrap_or_default();
-    kafka.map(|kafka| Kafka { group: group.unwrap_or(kafka.group), start, ..kafka })
+    let keyed_by = section.texts("keyed_by", report).unwrap_or_default();
+    kafka.map(|kafka| Kafka { group: group.unwrap_or(kafka.group), start, keyed_by, ..kafka })
 }
 
 /// A sink: one topic, no group.
@@ -160,6 +164,7 @@ fn common(section: &mut Section<'_, '_>, report: &mut Report<'_>) -> Option<Kafk
         topics: topics?,
         group: "floodmark".into(),
         start: Start::default(),
+        keyed_by: Vec::new(),
         properties,
     })
 }

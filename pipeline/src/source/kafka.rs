@@ -64,6 +64,8 @@ pub struct Settings {
     pub group: String,
     /// Whether a partition without any position is read from its beginning.
     pub is_from_start: bool,
+    /// Whether all that one window counts lies in one partition, so that processes may share them.
+    pub is_keyed: bool,
     /// Offsets to go on from, by input name (`topic[3]`).
     pub positions: BTreeMap<String, Box<str>>,
     /// Further librdkafka properties; they win over Floodmark's own choices.
@@ -138,7 +140,18 @@ impl Kafka {
                     self.ready.push_front(Next::Lost(lost));
                     self.ready.push_front(Next::Gained(inputs));
                 }
-                Change::Taken(partitions) => drop(self.take(partitions)),
+                Change::Taken(partitions) => {
+                    let inputs = self.take(partitions);
+                    if !self.settings.is_keyed && !inputs.is_empty() {
+                        self.tell(&format!(
+                            "another member of group {} takes {}, and windows that count in both \
+                             are split: stop it, or give it a group of its own, unless the topic is \
+                             keyed by what rules group by (keyed_by)",
+                            self.settings.group,
+                            self.names_of(&inputs),
+                        ));
+                    }
+                }
                 Change::GivenUp(partitions) => {
                     let inputs = self.take(partitions);
                     self.given_up.extend(inputs);
