@@ -7,7 +7,8 @@
 //! Each batch says what it settles: the time before which its input brings nothing more. For a live
 //! input that is the greatest event time in it minus the lateness bound; a replay knows it. The
 //! watermark is the least over the inputs that still have something to bring. An input that is read
-//! to its end, or that has caught up and waits, does not hold time back.
+//! to its end, or that has caught up and waits, does not hold time back; one that cannot be heard
+//! may hold anything, so it does.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,6 +42,8 @@ pub struct Progress {
     inputs: BTreeMap<Input, Front>,
     /// Greatest time settled by any input.
     settled: EventTime,
+    /// Greatest time that has passed with no input that held it.
+    passed: EventTime,
 }
 
 #[derive(Debug)]
@@ -69,7 +72,7 @@ pub struct Position {
 /// Nothing begun.
 impl Default for Progress {
     fn default() -> Progress {
-        Progress { inputs: BTreeMap::new(), settled: EventTime::MIN }
+        Progress { inputs: BTreeMap::new(), settled: EventTime::MIN, passed: EventTime::MIN }
     }
 }
 
@@ -131,6 +134,20 @@ impl Progress {
         }
     }
 
+    /// It is not known any more what `input` holds at present: it holds time until it has been
+    /// caught up with again, or has brought something.
+    pub fn unheard(&mut self, input: Input) {
+        self.gained(input);
+        if let Some(front) = self.inputs.get_mut(&input) {
+            front.has_caught_up = false;
+        }
+    }
+
+    /// Time has gone on to this while no input held it.
+    pub fn passed(&mut self, time: EventTime) {
+        self.passed = self.passed.max(time);
+    }
+
     /// `input` will bring nothing more.
     pub fn ended(&mut self, input: Input) {
         self.gained(input);
@@ -173,10 +190,12 @@ impl Progress {
         self.inputs.iter().filter_map(position).collect()
     }
 
-    /// Inputs that are more than so many seconds ahead of the watermark.
+    /// Inputs that are more than so many seconds ahead of the watermark. One that holds time anew,
+    /// and had brought nothing for long, does not bring back what has passed.
     #[must_use]
     pub fn ahead(&self, secs: i64) -> BTreeSet<Input> {
         let Some(watermark) = self.watermark() else { return BTreeSet::new() };
+        let watermark = watermark.max(self.passed);
         let is_ahead = |(_, f): &(&Input, &Front)| f.settled > watermark.plus(secs);
         self.inputs.iter().filter(is_ahead).map(|(input, _)| *input).collect()
     }
@@ -220,5 +239,24 @@ mod tests {
         progress.ended(0);
         assert_eq!(progress.watermark(), at(100), "all ended: the greatest time of all");
         assert!(progress.is_idle());
+    }
+
+    #[test]
+    fn an_input_that_cannot_be_heard_holds_time_but_brings_none_back() {
+        let mut progress = Progress::default();
+        let quiet = progress.begin(0);
+        progress.done(quiet, at(10), None);
+        progress.caught_up(0);
+        progress.caught_up(1);
+        assert!(progress.is_idle());
+        progress.passed(EventTime(90_000));
+        progress.unheard(0);
+        assert!(!progress.is_idle());
+        let busy = progress.begin(1);
+        progress.done(busy, at(91_000), None);
+        assert_eq!(progress.watermark(), at(10));
+        assert!(progress.ahead(3_600).is_empty(), "it was quiet, and no time was lost");
+        progress.caught_up(0);
+        assert_eq!(progress.watermark(), at(91_000));
     }
 }

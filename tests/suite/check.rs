@@ -71,3 +71,29 @@ fn what_is_not_there_is_a_fault() {
     assert!(text.contains("/nowhere/b: "), "{text}");
     assert!(text.ends_with("2 faults\n"), "{text}");
 }
+
+#[test]
+fn a_topic_that_is_shared_wants_rules_that_group_by_its_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let (config, rule) = (folder.path().join("floodmark.toml"), folder.path().join("jobs.yml"));
+    let text = format!(
+        "[[source]]\ntype = \"kafka\"\nbrokers = [\"localhost:1\"]\ntopic = \"cloudtrail\"\n\
+         keyed_by = [\"floodmark.account\"]\n[rules]\nshipped = false\npaths = [\"{}\"]\n",
+        rule.display()
+    );
+    std::fs::write(&config, text).unwrap();
+    for (group_by, code) in [("floodmark.account, awsRegion", 0), ("userIdentity.arn", 1)] {
+        let text = format!(
+            "title: Jobs\nname: jobs\nlogsource: {{product: aws, service: cloudtrail}}\n\
+             detection:\n  jobs: {{eventSource: sagemaker.amazonaws.com}}\n  condition: jobs\n\
+             ---\ntitle: Many jobs\nid: 0b1c6d53-51f5-4e53-9a39-4f9a2c8a7d11\n\
+             correlation:\n  type: event_count\n  rules: [jobs]\n  group-by: [{group_by}]\n  \
+             timespan: 10m\n  condition: {{gte: 2}}\nfloodmark: {{code: JOBS-01}}\n"
+        );
+        std::fs::write(&rule, text).unwrap();
+        let shown = floodmark(&args!["check", "--config", config]).expect(code).text();
+        let fault = "source kafka: keyed_by: rule JOBS-01 groups by userIdentity.arn and not by \
+                     floodmark.account, so its windows lie over several partitions";
+        assert_eq!(shown.contains(fault), code == 1, "{shown}");
+    }
+}

@@ -3,11 +3,11 @@
 use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use super::program::{args, program};
+use super::program::{args, program, until};
 
 /// The time of the stream, as one of its records tells it.
 ///
@@ -69,6 +69,24 @@ impl Daemon {
         self.assert_runs();
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub(super) fn stop(mut self) {
+        let asked = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        assert!(asked.success());
+        until("the daemon has stopped", || self.child.try_wait().unwrap().is_some());
+        let code = self.child.wait().unwrap().code();
+        assert_eq!(code, Some(0), "{}", self.said());
+    }
+
+    /// Waits until it has said this.
+    #[track_caller]
+    pub(super) fn until_said(&mut self, what: &str) {
+        until(what, || {
+            self.assert_runs();
+            self.said().contains(what)
+        });
     }
 
     #[track_caller]

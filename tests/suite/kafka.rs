@@ -1,6 +1,9 @@
 //! `floodmark run` on a real Kafka broker, killed, stopped, and beside others.
 
 mod broker;
+mod outage;
+#[cfg(feature = "kafka-tls")]
+mod secure;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
@@ -10,9 +13,9 @@ use serde_json::Value;
 
 use super::daemon::{Daemon, Metronome};
 use super::oracle::{LONG, SHORT, Told, event_time, own};
-use super::program::{args, floodmark};
+use super::program::{args, floodmark, until};
 use super::traffic::{code_of, life_of, shuffle, sorted, values};
-use broker::{Broker, Progress, Writer, until};
+use broker::{Broker, Progress, Writer};
 
 /// Partitions of a topic.
 const PARTITIONS: i32 = 12;

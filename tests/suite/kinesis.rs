@@ -109,6 +109,7 @@ impl Reading {
                 self.lost.extend(inputs.into_iter().map(|input| self.source.name_of(input)));
             }
             Next::Leaving(_) => panic!("it asks for nothing"),
+            Next::Unheard(_) => panic!("a shard is heard, or its reader says why not"),
             Next::Ended(input) => self.ended.push(self.source.name_of(input)),
             Next::CaughtUp(input) => drop(self.caught_up.insert(self.source.name_of(input))),
             Next::Nothing => return false,

@@ -3,6 +3,12 @@
 use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use floodmark::clock::Stopwatch;
+
+/// How long anything may take before a test gives up.
+pub(super) const PATIENCE: Duration = Duration::from_secs(90);
 
 /// What a run came to.
 pub(super) struct Done {
@@ -49,6 +55,16 @@ fn floodmark_reading<A: AsRef<OsStr>>(arguments: &[A], stdin: Stdio) -> Done {
         code: output.status.code().unwrap_or(-1),
         stdout: output.stdout,
         stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// Waits for what must come about.
+#[track_caller]
+pub(super) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let since = Stopwatch::start();
+    while !is_so() {
+        assert!(since.elapsed() < PATIENCE, "waited too long until {what}");
+        std::thread::park_timeout(Duration::from_millis(20));
     }
 }
 

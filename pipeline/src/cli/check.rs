@@ -8,7 +8,7 @@ use floodmark_detectors::rule::{
 };
 
 use super::{print, read_documents};
-use crate::config::{self, Lists, Property, Rules, Secret, Settings, SinkKind, SourceKind};
+use crate::config::{self, Kafka, Lists, Property, Rules, Secret, Settings, SinkKind, SourceKind};
 
 /// Check a configuration and rules; tells all faults at once, and touches no network.
 #[derive(Debug, clap::Args)]
@@ -125,6 +125,10 @@ impl Examined {
             let written = Written::of(rules, lists, config, instead, &mut faults);
             written.load(&mut faults)
         });
+        if let (Some(path), Some(settings), Some(rules)) = (config, &settings, &rules) {
+            let split = split_windows(settings, rules);
+            faults.extend(split.into_iter().map(|fault| format!("{}: {fault}", path.display())));
+        }
         Examined { settings, rules, faults }
     }
 }
@@ -235,7 +239,40 @@ fn of_config(path: &Path, faults: &[config::Fault]) -> Vec<String> {
     faults.iter().map(|fault| format!("{}: {fault}", path.display())).collect()
 }
 
-/// What this machine lacks: no fault of the configuration, which may be meant for another.
+/// Rules whose windows no single process would have whole, where topics are declared to be keyed so
+/// that several may share them.
+fn split_windows(settings: &Settings, rules: &RuleSet) -> Vec<String> {
+    let mut faults = Vec::new();
+    for source in &settings.sources {
+        let SourceKind::Kafka(Kafka { keyed_by, .. }) = &source.kind else { continue };
+        for card in rules.rules.iter().map(|rule| &rule.card) {
+            let Some(field) = keyed_by.iter().find(|field| !card.group_by.contains(field)) else {
+                continue;
+            };
+            let rule = card.code.as_ref().unwrap_or(&card.id);
+            faults.push(format!(
+                "source {}: keyed_by: rule {rule} groups by {} and not by {field}, so its windows \
+                 lie over several partitions and processes (switch it off with [rules.{rule}] \
+                 enabled = false, or read the topic with one process and take keyed_by away)",
+                source.name,
+                card.group_by.join(", "),
+            ));
+        }
+    }
+    faults
+}
+
+/// What a part that speaks Kafka lacks here.
+fn notes_on_kafka(place: &str, kafka: &Kafka) -> Vec<String> {
+    let beyond = kafka.beyond_build().map(|what| format!("{place}: {what}"));
+    let unfound = kafka
+        .properties
+        .iter()
+        .filter_map(|(property, value)| unfound(&format!("{place}: {property}"), value));
+    beyond.into_iter().chain(unfound).collect()
+}
+
+/// What this machine or this build lacks: no fault of the configuration, which may be meant for another.
 fn notes(settings: &Settings) -> Vec<String> {
     let mut notes = Vec::new();
     for source in &settings.sources {
@@ -247,10 +284,7 @@ fn notes(settings: &Settings) -> Vec<String> {
                 }));
             }
             SourceKind::Kafka(kafka) => {
-                let properties = kafka.properties.iter();
-                notes.extend(properties.filter_map(|(property, value)| {
-                    unfound(&format!("source {}: {property}", source.name), value)
-                }));
+                notes.extend(notes_on_kafka(&format!("source {}", source.name), kafka));
             }
             SourceKind::Kinesis(kinesis) => {
                 if let Some(path) = &kinesis.access.trusted
@@ -269,8 +303,7 @@ fn notes(settings: &Settings) -> Vec<String> {
                 notes.push(format!("sink {}: {} is a folder", sink.name, path.display()));
             }
             SinkKind::Kafka { kafka } => {
-                let properties = kafka.properties.iter();
-                notes.extend(properties.filter_map(|(key, value)| unfound(&place(key), value)));
+                notes.extend(notes_on_kafka(&format!("sink {}", sink.name), kafka));
             }
             SinkKind::Webhook(webhook) => {
                 notes.extend(unfound(&place("url"), &webhook.url));

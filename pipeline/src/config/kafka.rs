@@ -16,8 +16,43 @@ pub struct Kafka {
     pub group: String,
     /// Where a partition is read from that has no position yet.
     pub start: Start,
+    /// Fields of which all records with the same values lie in one partition; empty where nothing
+    /// is known of that. Of no meaning for a sink.
+    pub keyed_by: Vec<String>,
     /// Further settings of librdkafka, by its names.
     pub properties: BTreeMap<String, Property>,
+}
+
+impl Kafka {
+    /// A property that this build cannot serve, and which can.
+    #[must_use]
+    pub fn beyond_build(&self) -> Option<String> {
+        if cfg!(feature = "kafka-tls") {
+            return None;
+        }
+        let (name, value) = self.properties.iter().find(|(name, value)| wants_tls(name, value))?;
+        let value = match value {
+            Property::Plain(value) => format!(" = \"{value}\""),
+            Property::Secret(_) => String::new(),
+        };
+        Some(format!(
+            "{name}{value} wants TLS, which this build is without: build it with \
+             cargo build --release --features kafka-tls"
+        ))
+    }
+}
+
+/// Whether librdkafka can only do this where it is built with OpenSSL.
+fn wants_tls(name: &str, value: &Property) -> bool {
+    let is = |start: &str| match value {
+        Property::Plain(value) => value.to_ascii_uppercase().contains(start),
+        Property::Secret(_) => false,
+    };
+    match name {
+        "security.protocol" => is("SSL"),
+        "sasl.mechanism" | "sasl.mechanisms" => is("SCRAM") || is("OAUTHBEARER"),
+        name => name.starts_with("ssl."),
+    }
 }
 
 /// Where a partition is read from at first.
@@ -31,13 +66,15 @@ pub enum Start {
 }
 
 /// Settings that are ours to make, and what to use instead.
-const OURS: [(&str, &str); 7] = [
+const OURS: [(&str, &str); 9] = [
     ("bootstrap.servers", "use brokers"),
     ("metadata.broker.list", "use brokers"),
     ("group.id", "use group"),
+    ("auto.offset.reset", "use start"),
     ("enable.auto.commit", "positions are committed once the ledger has them"),
     ("enable.auto.offset.store", "positions are committed once the ledger has them"),
     ("enable.partition.eof", "it is how the end of a partition is known"),
+    ("statistics.interval.ms", "it is how brokers that cannot be heard are known"),
     ("client.id", "it is floodmark"),
 ];
 
@@ -50,7 +87,8 @@ pub(super) fn read(section: &mut Section<'_, '_>, report: &mut Report<'_>) -> Op
     let group = section.text("group", report).map(str::to_owned);
     let words = [("latest", Start::Latest), ("earliest", Start::Earliest)];
     let start = section.word("start", &words, report).unwrap_or_default();
-    kafka.map(|kafka| Kafka { group: group.unwrap_or(kafka.group), start, ..kafka })
+    let keyed_by = section.texts("keyed_by", report).unwrap_or_default();
+    kafka.map(|kafka| Kafka { group: group.unwrap_or(kafka.group), start, keyed_by, ..kafka })
 }
 
 /// A sink: one topic, no group.
@@ -116,6 +154,7 @@ fn common(section: &mut Section<'_, '_>, report: &mut Report<'_>) -> Option<Kafk
         topics: topics?,
         group: "floodmark".into(),
         start: Start::default(),
+        keyed_by: Vec::new(),
         properties,
     })
 }

@@ -156,3 +156,26 @@ fn no_text_at_all_makes_it_panic() {
         }
     }
 }
+
+#[test]
+fn what_wants_tls_is_known_by_its_properties() {
+    for (property, is_beyond) in [
+        ("\"security.protocol\" = \"sasl_ssl\"", true),
+        ("\"security.protocol\" = \"SASL_PLAINTEXT\"", false),
+        ("\"sasl.mechanism\" = \"SCRAM-SHA-256\"", true),
+        ("\"sasl.mechanism\" = \"PLAIN\"", false),
+        ("\"ssl.ca.location\" = \"ca.pem\"", true),
+        ("\"ssl.key.password\" = { env = \"X\" }", true),
+    ] {
+        let text = format!(
+            "[[source]]\ntype = \"kafka\"\nbrokers = [\"a:1\"]\ntopic = \"t\"\n\
+             [source.properties]\n{property}\n"
+        );
+        let settings = Settings::parse(&text).unwrap();
+        let SourceKind::Kafka(kafka) = &settings.sources[0].kind else { panic!() };
+        let told = kafka.beyond_build();
+        // A build with the feature can do all of it.
+        assert_eq!(told.is_some(), is_beyond && cfg!(not(feature = "kafka-tls")), "{property}");
+        assert!(told.is_none_or(|told| told.contains("--features kafka-tls")));
+    }
+}

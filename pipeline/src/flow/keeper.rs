@@ -144,11 +144,16 @@ impl Keeper<'_> {
     /// Where no input holds anything more at present, time goes on with the clock.
     fn let_time_pass(&self, reports: &Sender<Report>) {
         let Some(lateness_secs) = self.lateness_secs else { return };
-        if !lock(self.progress).is_idle() {
-            return;
+        let now = clock::wall_time().plus(-lateness_secs);
+        {
+            let mut progress = lock(self.progress);
+            if !progress.is_idle() {
+                return;
+            }
+            progress.passed(now);
         }
         let mut report = Report::default();
-        take(&mut report, self.engine.advance(clock::wall_time().plus(-lateness_secs)));
+        take(&mut report, self.engine.advance(now));
         if !report.alerts.is_empty() {
             // If nobody listens any more, the flow is about to end.
             drop(reports.send(report));

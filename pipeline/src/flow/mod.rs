@@ -245,6 +245,10 @@ impl Feed<'_> {
                     inputs.into_iter().for_each(|input| progress.lost(input));
                 }
                 Next::CaughtUp(input) => lock(self.progress).caught_up(input),
+                Next::Unheard(inputs) => {
+                    let mut progress = lock(self.progress);
+                    inputs.into_iter().for_each(|input| progress.unheard(input));
+                }
                 Next::Ended(input) => lock(self.progress).ended(input),
                 Next::Nothing => {}
                 Next::End => break,

@@ -80,6 +80,9 @@ pub enum Next {
     Lost(Vec<Input>),
     /// All that this input holds at present has been handed out.
     CaughtUp(Input),
+    /// It is not known any more what these inputs hold at present, because their peer cannot be
+    /// heard: time waits for them until they are caught up with again.
+    Unheard(Vec<Input>),
     /// This input will bring nothing more.
     Ended(Input),
     /// Nothing came while it waited.

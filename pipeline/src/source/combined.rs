@@ -97,7 +97,7 @@ impl Combined {
             Next::Batch(batch) => {
                 self.busy.insert(batch.input);
             }
-            Next::Gained(inputs) => self.busy.extend(inputs),
+            Next::Gained(inputs) | Next::Unheard(inputs) => self.busy.extend(inputs),
             Next::CaughtUp(input) | Next::Ended(input) => {
                 self.busy.remove(input);
             }
@@ -221,6 +221,10 @@ impl Poll {
                 Next::Lost(inputs) => {
                     let inputs = inputs.into_iter().map(|input| self.number(input)).collect();
                     self.send(Ok(Next::Lost(inputs)))?;
+                }
+                Next::Unheard(inputs) => {
+                    let inputs = inputs.into_iter().map(|input| self.number(input)).collect();
+                    self.send(Ok(Next::Unheard(inputs)))?;
                 }
                 Next::CaughtUp(_) if !self.tells_caught_up => {}
                 Next::CaughtUp(input) => {

@@ -2,21 +2,23 @@
 //!
 //! Messages are gathered into one batch a partition, so that a hop to a worker costs little a
 //! record. Each partition is an input; it has caught up when librdkafka says that its end is
-//! reached. What librdkafka can be told, it can be told here: every property passes through.
+//! reached, for as long as it can be heard. What librdkafka can be told, it can be told here: every property passes through.
 //!
 //! A partition is read from where the ledger has it, else from what the group has committed, else
-//! from its end (or its beginning, if so configured). Offsets are committed once they are durable.
+//! from its end (or its beginning, if so configured, or if its topic has grown by it). Where what
+//! comes next was deleted already, from what is left. Offsets are committed once they are durable.
 //! A partition that the group takes away is read no further at once, and let go of only when what
 //! was read of it is durable and committed, or [`LEAVE`] has passed: its next owner then repeats
 //! little, and misses nothing.
 
+mod connect;
 mod group;
+mod hearing;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use rdkafka::TopicPartitionList;
-use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
@@ -25,7 +27,10 @@ use rdkafka::topic_partition_list::Offset;
 use super::batch::{Batch, Next, Source, SourceError, Word};
 use crate::clock::Stopwatch;
 use crate::progress::Input;
+use connect::{consumer, is_passing};
 use group::{Change, Group, Partition};
+pub use hearing::GRACE;
+use hearing::Hearing;
 
 /// Records that a batch holds at most.
 pub const BATCH_RECORDS_MAX: usize = 512;
@@ -42,6 +47,12 @@ pub const LEAVE: Duration = Duration::from_secs(20);
 /// How long a broker may take to say where a partition ends.
 const WATERMARKS: Duration = Duration::from_secs(5);
 
+/// How long after brokers could not be heard what befalls this member is laid to that.
+const TROUBLE: Duration = Duration::from_secs(300);
+
+/// Partitions that are told by name, at most.
+const NAMES_MAX: usize = 4;
+
 /// What to read and how.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
@@ -53,6 +64,8 @@ pub struct Settings {
     pub group: String,
     /// Whether a partition without any position is read from its beginning.
     pub is_from_start: bool,
+    /// Whether all that one window counts lies in one partition, so that processes may share them.
+    pub is_keyed: bool,
     /// Offsets to go on from, by input name (`topic[3]`).
     pub positions: BTreeMap<String, Box<str>>,
     /// Further librdkafka properties; they win over Floodmark's own choices.
@@ -62,7 +75,7 @@ pub struct Settings {
 /// A consumer group member.
 pub struct Kafka {
     consumer: BaseConsumer<Group>,
-    brokers: String,
+    settings: Settings,
     inputs: HashMap<Partition, Input>,
     /// By input: the partition.
     partitions: Vec<Partition>,
@@ -74,42 +87,30 @@ pub struct Kafka {
     durable: BTreeMap<Input, i64>,
     /// Partitions that the group takes away, and since when.
     leaving: Option<(Vec<Input>, Stopwatch)>,
+    /// Partitions that the group gave up while it could not be heard. They may come back, so time
+    /// waits for them until it has given again.
+    given_up: BTreeSet<Input>,
     /// Not read for now, since they are ahead of the others.
     ahead: BTreeSet<Input>,
     /// Nothing is read for now, since nothing can be taken.
     is_held: bool,
+    hearing: Hearing,
+    /// When some partition was last found not to be heard.
+    unheard: Option<Stopwatch>,
     said: String,
 }
 
 impl Kafka {
     /// Joins the group. Brokers are reached in the background; [`Source::next`] tells of trouble.
     pub fn subscribe(settings: &Settings) -> Result<Kafka, SourceError> {
-        let fail = |error: KafkaError| SourceError {
-            source_name: format!("kafka {}", settings.brokers),
-            reason: error.to_string(),
-        };
-        let mut config = ClientConfig::new();
-        config
-            .set("bootstrap.servers", &settings.brokers)
-            .set("group.id", &settings.group)
-            .set("client.id", "floodmark")
-            .set("partition.assignment.strategy", "cooperative-sticky")
-            .set("enable.auto.commit", "false")
-            .set("enable.auto.offset.store", "false")
-            .set("enable.partition.eof", "true")
-            .set("auto.offset.reset", if settings.is_from_start { "earliest" } else { "latest" })
-            .set("fetch.queue.backoff.ms", "20")
-            .set("queued.max.messages.kbytes", "65536");
-        for (key, value) in &settings.properties {
-            config.set(key, value);
+        let mut positions = BTreeMap::new();
+        for (name, to) in &settings.positions {
+            positions.extend(to.parse().ok().map(|offset| (name.clone(), offset)));
         }
-        let group = Group::at(&settings.positions);
-        let consumer: BaseConsumer<Group> = config.create_with_context(group).map_err(fail)?;
-        let topics: Vec<&str> = settings.topics.iter().map(String::as_str).collect();
-        consumer.subscribe(&topics).map_err(fail)?;
+        let consumer = consumer(settings, positions)?;
         Ok(Kafka {
             consumer,
-            brokers: settings.brokers.clone(),
+            settings: settings.clone(),
             inputs: HashMap::new(),
             partitions: Vec::new(),
             gathering: BTreeMap::new(),
@@ -117,8 +118,11 @@ impl Kafka {
             handed_out: BTreeMap::new(),
             durable: BTreeMap::new(),
             leaving: None,
+            given_up: BTreeSet::new(),
             ahead: BTreeSet::new(),
             is_held: false,
+            hearing: Hearing::default(),
+            unheard: None,
             said: String::new(),
         })
     }
@@ -130,27 +134,52 @@ impl Kafka {
                 Change::Gained(partitions) => {
                     let inputs: Vec<Input> =
                         partitions.into_iter().map(|partition| self.input(partition)).collect();
+                    self.given_up.retain(|input| !inputs.contains(input));
+                    let lost: Vec<Input> = std::mem::take(&mut self.given_up).into_iter().collect();
+                    self.forget(&lost);
+                    self.ready.push_front(Next::Lost(lost));
                     self.ready.push_front(Next::Gained(inputs));
                 }
                 Change::Taken(partitions) => {
-                    let inputs: Vec<Input> =
-                        partitions.into_iter().map(|partition| self.input(partition)).collect();
-                    // What is not handed out yet is the next owner's.
-                    self.gathering.retain(|input, _| !inputs.contains(input));
-                    self.ready.retain(|next| match next {
-                        Next::Batch(batch) => !inputs.contains(&batch.input),
-                        Next::CaughtUp(input) => !inputs.contains(input),
-                        _ => true,
-                    });
-                    self.ready.push_back(Next::Leaving(inputs.clone()));
-                    let (mut all, since) =
-                        self.leaving.take().unwrap_or((Vec::new(), Stopwatch::start()));
-                    all.extend(inputs);
-                    self.leaving = Some((all, since));
+                    let inputs = self.take(partitions);
+                    if !self.settings.is_keyed && !inputs.is_empty() {
+                        self.tell(&format!(
+                            "another member of group {} takes {}, and windows that count in both \
+                             are split: stop it, or give it a group of its own, unless the topic is \
+                             keyed by what rules group by (keyed_by)",
+                            self.settings.group,
+                            self.names_of(&inputs),
+                        ));
+                    }
+                }
+                Change::GivenUp(partitions) => {
+                    let inputs = self.take(partitions);
+                    self.given_up.extend(inputs);
                 }
             }
         }
         self.leave()
+    }
+
+    /// Hands out nothing more of these, and means to let go of them.
+    fn take(&mut self, partitions: Vec<Partition>) -> Vec<Input> {
+        let inputs: Vec<Input> =
+            partitions.into_iter().map(|partition| self.input(partition)).collect();
+        // What is not handed out yet is the next owner's.
+        self.gathering.retain(|input, _| !inputs.contains(input));
+        self.ready.retain(|next| match next {
+            Next::Batch(batch) => !inputs.contains(&batch.input),
+            Next::CaughtUp(input) => !inputs.contains(input),
+            _ => true,
+        });
+        // Their next owner may have more of them to read than is known here: until they are lost,
+        // time waits.
+        self.ready.push_back(Next::Unheard(inputs.clone()));
+        self.ready.push_back(Next::Leaving(inputs.clone()));
+        let (mut all, since) = self.leaving.take().unwrap_or((Vec::new(), Stopwatch::start()));
+        all.extend(&inputs);
+        self.leaving = Some((all, since));
+        inputs
     }
 
     /// Lets go of what was taken away, once it is durable or has waited long enough.
@@ -163,14 +192,42 @@ impl Kafka {
             return Ok(());
         }
         let (inputs, _) = self.leaving.take().unwrap_or((Vec::new(), Stopwatch::start()));
-        self.commit(&inputs, CommitMode::Sync);
+        // A group that has given up on this member takes no offsets from it.
+        let ours: Vec<Input> =
+            inputs.iter().filter(|input| !self.given_up.contains(input)).copied().collect();
+        self.commit(&ours, CommitMode::Sync);
         let list = self.list(&inputs);
         self.consumer.context().let_go(&self.consumer, &list).map_err(|error| self.fail(&error))?;
-        for input in &inputs {
+        self.forget(&inputs);
+        let given_up = |input: &Input| self.given_up.contains(input);
+        self.ready.push_back(Next::Lost(inputs.into_iter().filter(|it| !given_up(it)).collect()));
+        Ok(())
+    }
+
+    fn forget(&mut self, inputs: &[Input]) {
+        for input in inputs {
             self.handed_out.remove(input);
             self.durable.remove(input);
         }
-        self.ready.push_back(Next::Lost(inputs));
+        self.hearing.lost(inputs);
+    }
+
+    /// Joins the group once more, as another member, and reads on where it is.
+    ///
+    /// A member with a `group.instance.id` that joined again after its coordinator had failed may
+    /// be taken for its own former self by a commit that was still on its way, and is then done for.
+    fn join_again(&mut self) -> Result<(), SourceError> {
+        self.tell("this member was taken for another while its coordinator failed; it joins again");
+        let mut positions = self.consumer.context().take_positions();
+        for (input, to) in &self.handed_out {
+            positions.insert(self.name_of(*input), *to);
+        }
+        self.given_up.extend(self.handed_out.keys());
+        self.ready.push_back(Next::Unheard(self.handed_out.keys().copied().collect()));
+        (self.leaving, self.is_held) = (None, false);
+        self.ahead.clear();
+        self.consumer.context().close();
+        self.consumer = consumer(&self.settings, positions)?;
         Ok(())
     }
 
@@ -206,6 +263,10 @@ impl Kafka {
                     }
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => self.caught_up(partition),
+                Some(Err(error)) if self.is_fenced_by_itself(&error) => {
+                    self.join_again()?;
+                    break;
+                }
                 Some(Err(error)) if is_passing(&error) => self.say(error.to_string()),
                 Some(Err(error)) => return Err(self.fail(&error)),
             }
@@ -216,6 +277,12 @@ impl Kafka {
             self.hand_out(input);
         }
         Ok(())
+    }
+
+    /// Whether this member is done for, and that is most likely the work of nobody else.
+    fn is_fenced_by_itself(&self, error: &KafkaError) -> bool {
+        error.rdkafka_error_code() == Some(RDKafkaErrorCode::FencedInstanceId)
+            && self.unheard.is_some_and(|since| since.elapsed() < TROUBLE)
     }
 
     /// The end of a partition of this number was reached. librdkafka does not say of which topic;
@@ -233,7 +300,9 @@ impl Kafka {
             };
             if is_at_end {
                 self.hand_out(*input);
-                self.ready.push_back(Next::CaughtUp(*input));
+                if self.hearing.ended(*input) {
+                    self.ready.push_back(Next::CaughtUp(*input));
+                }
             }
         }
     }
@@ -243,7 +312,49 @@ impl Kafka {
             let to = self.handed_out.get(&input);
             batch.position = to.map(|to| to.to_string().into_boxed_str());
             self.ready.push_back(Next::Batch(batch));
+            self.hearing.brought(input);
         }
+    }
+
+    /// Takes in which partitions can be heard, and tells when that changes.
+    fn listen(&mut self) {
+        if let Some(heard) = self.consumer.context().take_heard() {
+            let was_any_unheard = self.hearing.is_any_unheard();
+            let partitions = &self.partitions;
+            let said = |input: Input| heard.get(partitions.get(input as usize)?).copied();
+            let unheard = self.hearing.listen(said);
+            if self.hearing.is_any_unheard() {
+                self.unheard = Some(Stopwatch::start());
+            }
+            if !unheard.is_empty() {
+                let what = self.names_of(&unheard);
+                let why = self.consumer.context().last_error().unwrap_or_default();
+                self.tell(&format!(
+                    "{what} cannot be heard, and time waits for them: see to their brokers, and to \
+                     the way there ({why})"
+                ));
+                self.ready.push_back(Next::Unheard(unheard));
+            } else if was_any_unheard && !self.hearing.is_any_unheard() {
+                let secs = GRACE.as_secs();
+                self.tell(&format!(
+                    "all partitions can be heard again; those that are idle hold time for {secs} s \
+                     more, for what could not be written to them"
+                ));
+            }
+        }
+        for input in self.hearing.trusted_again(GRACE) {
+            self.ready.push_back(Next::CaughtUp(input));
+        }
+    }
+
+    /// Partitions for people: the first few by name.
+    fn names_of(&self, inputs: &[Input]) -> String {
+        let mut names: Vec<String> =
+            inputs.iter().take(NAMES_MAX).map(|input| self.name_of(*input)).collect();
+        if let more @ 1.. = inputs.len().saturating_sub(NAMES_MAX) {
+            names.push(format!("{more} more"));
+        }
+        format!("{} ({})", counted(inputs.len()), names.join(", "))
     }
 
     fn commit(&mut self, inputs: &[Input], mode: CommitMode) {
@@ -298,15 +409,19 @@ impl Kafka {
     fn fail(&self, error: &KafkaError) -> SourceError {
         let why = self.consumer.context().last_error().unwrap_or_default();
         let reason = if why.is_empty() { error.to_string() } else { format!("{error} ({why})") };
-        SourceError { source_name: format!("kafka {}", self.brokers), reason }
+        SourceError { source_name: format!("kafka {}", self.settings.brokers), reason }
     }
 
     /// Tells of trouble that librdkafka goes on to mend, once until it changes.
     fn say(&mut self, what: String) {
         if self.said != what {
-            eprintln!("floodmark: kafka {}: {what}", self.brokers);
+            self.tell(&what);
             self.said = what;
         }
+    }
+
+    fn tell(&self, what: &str) {
+        eprintln!("floodmark: kafka {}: {what}", self.settings.brokers);
     }
 
     fn input(&mut self, partition: Partition) -> Input {
@@ -323,6 +438,7 @@ impl Source for Kafka {
             self.gather(wait)?;
         }
         self.regroup()?;
+        self.listen();
         Ok(self.ready.pop_front().unwrap_or(Next::Nothing))
     }
 
@@ -370,6 +486,11 @@ impl Drop for Kafka {
     }
 }
 
+/// `1 partition`, `2 partitions`.
+fn counted(partitions: usize) -> String {
+    format!("{partitions} partition{}", if partitions == 1 { "" } else { "s" })
+}
+
 /// The number of a partition; a new one if it has none.
 fn input(
     inputs: &mut HashMap<Partition, Input>,
@@ -383,18 +504,4 @@ fn input(
     partitions.push(partition.clone());
     inputs.insert(partition, input);
     input
-}
-
-/// Trouble that librdkafka mends by itself; it goes on trying.
-fn is_passing(error: &KafkaError) -> bool {
-    match error {
-        KafkaError::MessageConsumption(code) => !matches!(
-            code,
-            RDKafkaErrorCode::Fatal
-                | RDKafkaErrorCode::TopicAuthorizationFailed
-                | RDKafkaErrorCode::GroupAuthorizationFailed
-                | RDKafkaErrorCode::SaslAuthenticationFailed
-        ),
-        _ => false,
-    }
 }

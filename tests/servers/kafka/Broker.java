@@ -1,5 +1,6 @@
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
@@ -14,6 +15,7 @@ import org.apache.kafka.common.errors.TransactionalIdNotFoundException;
  * <p>Formats the log folder if it is new, and writes {@code ready} beside it once so many brokers
  * have registered and both coordinators answer, so that no test pays for their first topic. With
  * {@code -Dguarded} it halts when its standard input ends: the test that started it is gone.
+ * {@code -Dscram} is a user that it is formatted with.
  */
 public final class Broker {
     private static final String CLUSTER = "Zmxvb2RtYXJrLXRlc3RzAA";
@@ -25,8 +27,12 @@ public final class Broker {
         }
         var folder = Path.of(properties.getProperty("log.dirs"));
         if (Files.notExists(folder.resolve("meta.properties"))) {
-            String[] format = {"format", "--cluster-id", CLUSTER, "--config", arguments[0]};
-            int code = kafka.tools.StorageTool.execute(format, System.out);
+            var format = new ArrayList<>(
+                    List.of("format", "--cluster-id", CLUSTER, "--config", arguments[0]));
+            if (System.getProperty("scram") != null) {
+                format.addAll(List.of("--add-scram", System.getProperty("scram")));
+            }
+            int code = kafka.tools.StorageTool.execute(format.toArray(String[]::new), System.out);
             if (code != 0) {
                 System.exit(code);
             }
@@ -39,7 +45,8 @@ public final class Broker {
                 Runtime.getRuntime().halt(3);
             });
         }
-        var address = properties.getProperty("advertised.listeners").substring("PLAINTEXT://".length());
+        var listener = properties.getProperty("advertised.listeners").split(",")[0];
+        var address = listener.substring("PLAINTEXT://".length());
         int brokers = Integer.parseInt(arguments[1]);
         beside(() -> {
             waitUntilReady(address, brokers);

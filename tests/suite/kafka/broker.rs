@@ -6,8 +6,7 @@ use std::process::{ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use floodmark::clock::Stopwatch;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -17,16 +16,18 @@ use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Produc
 use rdkafka::{Offset, TopicPartitionList};
 use tempfile::TempDir;
 
-/// How long anything may take before a test gives up.
-const PATIENCE: Duration = Duration::from_secs(90);
+use super::super::program::PATIENCE;
 
-/// A broker of its own folder. It halts with this process.
+/// A broker of its own folder, or a cluster of them. They halt with this process.
 pub(super) struct Broker {
     folder: TempDir,
-    /// `host:port`.
+    brokers: i32,
+    #[cfg(feature = "kafka-tls")]
+    is_secure: bool,
+    /// `host:port`, comma-separated.
     pub(super) address: String,
-    /// While this is open the broker runs.
-    guard: Option<ChildStdin>,
+    /// While these are open the brokers run, each from the start that it was part of.
+    guards: Vec<ChildStdin>,
 }
 
 impl Broker {
@@ -38,32 +39,88 @@ impl Broker {
 
     /// One more, for a test that stops it.
     pub(super) fn start() -> Broker {
-        let folder = tempfile::tempdir().unwrap();
-        let mut broker = Broker { folder, address: String::new(), guard: None };
+        Broker::cluster(1)
+    }
+
+    /// Several that keep a copy of all, three at most.
+    pub(super) fn cluster(brokers: i32) -> Broker {
+        let mut broker = Broker::stopped(brokers);
         broker.go_on();
         broker
     }
 
-    /// Starts it, with the data that it has.
+    /// One that can be reached with TLS besides.
+    #[cfg(feature = "kafka-tls")]
+    pub(super) fn secure() -> Broker {
+        let mut broker = Broker { is_secure: true, ..Broker::stopped(1) };
+        broker.go_on();
+        broker
+    }
+
+    fn stopped(brokers: i32) -> Broker {
+        Broker {
+            folder: tempfile::tempdir().unwrap(),
+            brokers,
+            #[cfg(feature = "kafka-tls")]
+            is_secure: false,
+            address: String::new(),
+            guards: Vec::new(),
+        }
+    }
+
+    /// The addresses to reach a secure broker at: with a client's certificate, and with SASL.
+    #[cfg(feature = "kafka-tls")]
+    pub(super) fn secure_addresses(&self) -> [String; 2] {
+        let ports = std::fs::read_to_string(self.folder.path().join("ports")).unwrap();
+        let ports: Vec<&str> = ports.split_whitespace().collect();
+        [2, 3].map(|place: usize| format!("127.0.0.1:{}", ports[place]))
+    }
+
+    /// Where a secure broker's authority and a client's key and certificate are.
+    #[cfg(feature = "kafka-tls")]
+    pub(super) fn certificates(&self) -> PathBuf {
+        self.folder.path().join("tls")
+    }
+
+    /// Starts those that are down, with the data that they have.
     pub(super) fn go_on(&mut self) {
-        let mut start = Command::new(script("start"))
-            .arg(self.folder.path())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        self.guard = start.stdin.take();
+        let mut start = Command::new(script("start"));
+        start.arg(self.folder.path()).arg(self.brokers.to_string());
+        #[cfg(feature = "kafka-tls")]
+        start.args(self.is_secure.then_some("secure"));
+        let mut start = start.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        self.guards.extend(start.stdin.take());
         let done = start.wait_with_output().unwrap();
         assert!(done.status.success(), "the broker did not start");
         String::from_utf8(done.stdout).unwrap().trim().clone_into(&mut self.address);
     }
 
+    /// Stops all in order.
+    pub(super) fn stop(&mut self) {
+        let stopped = Command::new(script("stop")).arg(self.folder.path()).status().unwrap();
+        assert!(stopped.success());
+        self.guards.clear();
+    }
+
+    /// Ends one where it stands.
+    pub(super) fn kill(&self, number: i32) {
+        let mut stop = Command::new(script("stop"));
+        stop.arg(self.folder.path()).args([&number.to_string(), "KILL"]);
+        assert!(stop.status().unwrap().success());
+    }
+
+    /// The number of the broker that leads a partition.
+    pub(super) fn leader(&self, topic: &str, partition: i32) -> i32 {
+        let consumer: BaseConsumer = self.client().create().unwrap();
+        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).unwrap();
+        let partitions = metadata.topics()[0].partitions();
+        partitions.iter().find(|it| it.id() == partition).unwrap().leader()
+    }
+
     /// Makes a topic.
     pub(super) fn topic(&self, name: &str, partitions: i32) {
-        let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
-        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let made = runtime.block_on(admin.create_topics([&topic], &AdminOptions::new())).unwrap();
+        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(self.brokers.min(3)));
+        let made = block_on(self.admin().create_topics([&topic], &AdminOptions::new())).unwrap();
         assert!(made.iter().all(Result::is_ok), "{made:?}");
     }
 
@@ -72,6 +129,24 @@ impl Broker {
         let consumer: BaseConsumer = self.client().create().unwrap();
         let metadata = consumer.fetch_metadata(None, PATIENCE).unwrap();
         metadata.topics().iter().map(|topic| topic.name().to_owned()).collect()
+    }
+
+    /// Gives a topic more partitions, so many in all.
+    pub(super) fn grow(&self, name: &str, partitions: usize) {
+        let more = NewPartitions::new(name, partitions);
+        let made = block_on(self.admin().create_partitions([&more], &AdminOptions::new())).unwrap();
+        assert!(made.iter().all(Result::is_ok), "{made:?}");
+    }
+
+    /// Deletes what a partition holds before an offset, as retention does.
+    pub(super) fn delete_before(&self, topic: &str, partition: i32, offset: i64) {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, partition, Offset::Offset(offset)).unwrap();
+        block_on(self.admin().delete_records(&list, &AdminOptions::new())).unwrap();
+    }
+
+    fn admin(&self) -> AdminClient<DefaultClientContext> {
+        self.client().create().unwrap()
     }
 
     pub(super) fn writer(&self, topic: &str, partitions: i32) -> Writer {
@@ -111,6 +186,11 @@ impl Broker {
         config.set("bootstrap.servers", &self.address);
         config
     }
+}
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(work)
 }
 
 fn script(name: &str) -> PathBuf {
@@ -154,20 +234,31 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// The offset that is committed of each partition.
+    /// The offset that is committed of each partition, 0 where there is none.
     pub(super) fn committed(&self) -> BTreeMap<i32, i64> {
+        self.ask(|offset| Some(offset.unwrap_or(0)))
+    }
+
+    /// The offset that is committed, of the partitions that have one.
+    pub(super) fn known(&self) -> BTreeMap<i32, i64> {
+        self.ask(|offset| offset)
+    }
+
+    fn ask(&self, of: impl Fn(Option<i64>) -> Option<i64>) -> BTreeMap<i32, i64> {
         let mut list = TopicPartitionList::new();
         for partition in 0..self.partitions {
             list.add_partition(&self.topic, partition);
         }
         let offset = |offset| match offset {
-            Offset::Offset(at) => at,
-            _ => 0,
+            Offset::Offset(at) => Some(at),
+            _ => None,
         };
         // A broker that is down, or has just come back, does not say.
         let committed = self.consumer.committed_offsets(list, Duration::from_secs(5));
         let committed = committed.map(|list| {
-            list.elements().iter().map(|e| (e.partition(), offset(e.offset()))).collect()
+            let elements = list.elements();
+            let known = elements.iter().map(|e| Some((e.partition(), of(offset(e.offset()))?)));
+            known.flatten().collect()
         });
         committed.unwrap_or_default()
     }
@@ -176,15 +267,5 @@ impl Progress {
     pub(super) fn has(&self, ends: &BTreeMap<i32, i64>) -> bool {
         let committed = self.committed();
         ends.iter().all(|(partition, end)| committed.get(partition).unwrap_or(&0) >= end)
-    }
-}
-
-/// Waits for what must come about.
-#[track_caller]
-pub(super) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let since = Stopwatch::start();
-    while !is_so() {
-        assert!(since.elapsed() < PATIENCE, "waited too long until {what}");
-        std::thread::park_timeout(Duration::from_millis(20));
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn couriers(
             SinkKind::Stdout => Box::new(sink::Stdout::new(it.format)),
             SinkKind::Kafka { kafka } => {
                 let properties = properties(kafka)
-                    .with_context(|| format!("sink {}: a secret cannot be had", it.name))?;
+                    .with_context(|| format!("sink {} cannot be set up", it.name))?;
                 let topic = kafka.topics.first().map_or("", String::as_str);
                 let brokers = kafka.brokers.join(",");
                 Box::new(sink::Kafka::new(&brokers, topic, &properties, it.format)?)
@@ -93,9 +93,10 @@ pub(super) fn parts(
                     topics: kafka.topics.clone(),
                     group: kafka.group.clone(),
                     is_from_start: kafka.start == Start::Earliest,
+                    is_keyed: !kafka.keyed_by.is_empty(),
                     positions: own,
                     properties: properties(kafka)
-                        .with_context(|| format!("source {name}: a secret cannot be had"))?,
+                        .with_context(|| format!("source {name} cannot be set up"))?,
                 };
                 let source = Kafka::subscribe(&settings)?;
                 Part { name, source: Box::new(source), has_end: false }
@@ -126,6 +127,9 @@ fn open_kinesis(
 }
 
 fn properties(kafka: &config::Kafka) -> anyhow::Result<BTreeMap<String, String>> {
+    if let Some(what) = kafka.beyond_build() {
+        anyhow::bail!(what);
+    }
     let fetched =
         kafka.properties.iter().map(|(name, value)| Ok((name.clone(), fetch(name, value)?)));
     fetched.collect()

@@ -4,17 +4,24 @@
 //! from where the ledger has them. Those that are taken are only noted: they are unassigned when
 //! the source has let go of them, and until then the group waits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use rdkafka::TopicPartitionList;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::topic_partition_list::Offset;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionListElem};
 use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{Statistics, TopicPartitionList};
+
+use super::hearing::{self, Heard};
+use crate::clock::Stopwatch;
+
+/// Trouble of one kind is told again at most so often.
+const COMPLAIN: Duration = Duration::from_secs(30);
 
 /// Topic and number.
 pub(super) type Partition = (String, i32);
@@ -31,16 +38,29 @@ pub(super) enum Change {
     Gained(Vec<Partition>),
     /// These are somebody else's, once let go of.
     Taken(Vec<Partition>),
+    /// The group could not be heard for so long that it has given these up: whose they are is not
+    /// known before it gives again.
+    GivenUp(Vec<Partition>),
 }
+
+/// How long the brokers may take to say where partitions are.
+const ANSWER: Duration = Duration::from_secs(10);
 
 /// Listens to librdkafka.
 #[derive(Debug, Default)]
 pub(super) struct Group {
+    /// Whether a partition without any position is read from its beginning.
+    is_from_start: bool,
+    /// Topics that have been read: a partition without any position came later.
+    topics: Mutex<BTreeSet<String>>,
     /// Where partitions are read on from, until they are let go of: who has them then commits
     /// further, so that when they come back it is the group that knows.
     positions: Mutex<BTreeMap<String, i64>>,
     changes: Mutex<Vec<Change>>,
-    last_error: Mutex<Option<String>>,
+    /// The last that librdkafka said went wrong, its kind, and when that was last told.
+    last_error: Mutex<Option<(String, Option<RDKafkaErrorCode>, Stopwatch)>>,
+    /// What is not taken yet of what can be heard.
+    heard: Mutex<Option<Heard>>,
     /// The consumer is closing: what the group takes back then is let go of at once.
     is_closing: AtomicBool,
     /// A commit has failed since it was last asked.
@@ -48,13 +68,18 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// Partitions begin at these offsets; the others where the group has them.
-    pub(super) fn at(positions: &BTreeMap<String, Box<str>>) -> Group {
-        let mut offsets = BTreeMap::new();
-        for (name, to) in positions {
-            offsets.extend(to.parse().ok().map(|offset| (name.clone(), offset)));
-        }
-        Group { positions: Mutex::new(offsets), ..Group::default() }
+    /// Partitions begin at these offsets; the others where the group has them, or else at their
+    /// end or their beginning.
+    pub(super) fn at(positions: BTreeMap<String, i64>, is_from_start: bool) -> Group {
+        let topic = |name: &String| name.rsplit_once('[').map(|(topic, _)| topic.to_owned());
+        let topics = Mutex::new(positions.keys().filter_map(topic).collect());
+        let positions = Mutex::new(positions);
+        Group { is_from_start, positions, topics, ..Group::default() }
+    }
+
+    /// Where partitions are read on from that were not let go of.
+    pub(super) fn take_positions(&self) -> BTreeMap<String, i64> {
+        std::mem::take(&mut *self.positions())
     }
 
     pub(super) fn changes(&self) -> Vec<Change> {
@@ -63,7 +88,13 @@ impl Group {
 
     /// The last that librdkafka said went wrong.
     pub(super) fn last_error(&self) -> Option<String> {
-        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let last = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
+        last.as_ref().map(|(said, ..)| said.clone())
+    }
+
+    /// Which partitions can be heard, if there is news.
+    pub(super) fn take_heard(&self) -> Option<Heard> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Notes that offsets were not committed, so that they are again at the next occasion.
@@ -99,6 +130,57 @@ impl Group {
         }
     }
 
+    /// Sets where partitions are read on from. What is left out begins where the group has it, else
+    /// at its beginning.
+    fn place(
+        &self,
+        consumer: &BaseConsumer<Group>,
+        list: &mut TopicPartitionList,
+    ) -> KafkaResult<()> {
+        let mut unknown = TopicPartitionList::new();
+        {
+            let positions = self.positions();
+            for mut element in list.elements() {
+                match positions.get(&name(element.topic(), element.partition())) {
+                    Some(to) => element.set_offset(Offset::Offset(*to))?,
+                    None => drop(unknown.add_partition(element.topic(), element.partition())),
+                }
+            }
+        }
+        if self.is_from_start || unknown.count() == 0 {
+            return Ok(());
+        }
+        let committed = consumer.committed_offsets(unknown, ANSWER)?;
+        let committed = committed.elements();
+        let has_one = |it: &&TopicPartitionListElem<'_>| matches!(it.offset(), Offset::Offset(_));
+        let mut topics = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
+        topics.extend(committed.iter().filter(has_one).map(|it| it.topic().to_owned()));
+        let mut ends = TopicPartitionList::new();
+        for element in committed.iter().filter(|it| !has_one(it)) {
+            let (topic, partition) = (element.topic(), element.partition());
+            if topics.contains(topic) {
+                eprintln!(
+                    "floodmark: kafka: {topic}[{partition}] is new, and read from its beginning"
+                );
+                list.set_partition_offset(topic, partition, Offset::Beginning)?;
+            } else {
+                ends.add_partition_offset(topic, partition, Offset::End)?;
+            }
+        }
+        topics.extend(committed.iter().map(|it| it.topic().to_owned()));
+        if ends.count() > 0 {
+            // A number, and committed: what is written before the next stop is not missed after it.
+            let ends = consumer.offsets_for_times(ends, ANSWER)?;
+            for end in ends.elements() {
+                list.set_partition_offset(end.topic(), end.partition(), end.offset())?;
+            }
+            if let Err(error) = consumer.commit(&ends, CommitMode::Async) {
+                eprintln!("floodmark: kafka: where reading begins could not be committed: {error}");
+            }
+        }
+        Ok(())
+    }
+
     fn positions(&self) -> MutexGuard<'_, BTreeMap<String, i64>> {
         self.positions.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -110,7 +192,12 @@ impl Group {
 
 impl ClientContext for Group {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        if (level as i32) <= RDKafkaLogLevel::Critical as i32 {
+        if facility == "OFFSET" {
+            eprintln!(
+                "floodmark: kafka: records were deleted before they were read, and reading goes on \
+                 with what is left: keep them for longer than Floodmark is ever behind ({message})"
+            );
+        } else if (level as i32) <= RDKafkaLogLevel::Critical as i32 {
             eprintln!("floodmark: kafka: {facility}: {message}");
         }
     }
@@ -119,12 +206,23 @@ impl ClientContext for Group {
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF) {
             return;
         }
-        let mut last = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
+        let code = error.rdkafka_error_code();
         let said = format!("{error}: {reason}");
-        if last.as_ref() != Some(&said) {
-            eprintln!("floodmark: kafka: {said}");
-            *last = Some(said);
-        }
+        let mut last = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
+        // Each attempt to reach a broker fails in other words.
+        let told = match &*last {
+            Some((_, of, told)) if *of == code && told.elapsed() < COMPLAIN => *told,
+            _ => {
+                eprintln!("floodmark: kafka: {said}");
+                Stopwatch::start()
+            }
+        };
+        *last = Some((said, code, told));
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        *heard = Some(hearing::heard(&statistics));
     }
 }
 
@@ -147,23 +245,20 @@ impl ConsumerContext for Group {
             matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
         let done = match error {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
-                let positions = self.positions();
-                for (topic, partition) in &partitions {
-                    if let (Some(to), Some(mut element)) = (
-                        positions.get(&name(topic, *partition)),
-                        list.find_partition(topic, *partition),
-                    ) && let Err(error) = element.set_offset(Offset::Offset(*to))
-                    {
-                        eprintln!("floodmark: kafka: {topic}[{partition}]: {error}");
-                    }
+                if let Err(error) = self.place(consumer, list) {
+                    eprintln!(
+                        "floodmark: kafka: where to begin could not be asked, so partitions that \
+                         nobody has read yet are read from their beginning: {error}"
+                    );
                 }
-                drop(positions);
                 self.note(Change::Gained(partitions));
-                if is_cooperative {
+                let assigned = if is_cooperative {
                     consumer.incremental_assign(list)
                 } else {
                     consumer.assign(list)
-                }
+                };
+                // One that was ours before is paused still: librdkafka keeps that.
+                assigned.and_then(|()| consumer.resume(list))
             }
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS
                 if self.is_closing.load(Ordering::Acquire) =>
@@ -172,7 +267,11 @@ impl ConsumerContext for Group {
             }
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS => {
                 let paused = consumer.pause(list);
-                self.note(Change::Taken(partitions));
+                self.note(if consumer.assignment_lost() {
+                    Change::GivenUp(partitions)
+                } else {
+                    Change::Taken(partitions)
+                });
                 paused
             }
             _ => consumer.unassign(),
