@@ -9,6 +9,7 @@ pub mod envelope;
 pub mod feeds;
 pub mod flow;
 pub mod generate;
+pub mod iam;
 pub mod incident;
 pub mod ledger;
 pub mod open;

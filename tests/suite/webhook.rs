@@ -8,26 +8,12 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use floodmark::clock::Stopwatch;
 use serde_json::Value;
 
-use super::program::{args, floodmark};
+use super::program::{args, floodmark, until};
 use super::traffic::{Traffic, life_of, values_in};
 use receiver::{Answer, Receiver, Request};
-
-/// How long anything may take before a test gives up.
-const PATIENCE: Duration = Duration::from_secs(120);
-
-#[track_caller]
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let since = Stopwatch::start();
-    while !is_so() {
-        assert!(since.elapsed() < PATIENCE, "waited too long until {what}");
-        std::thread::park_timeout(Duration::from_millis(20));
-    }
-}
 
 /// A daemon that reads a pipe, and sends to a file and to an address.
 struct Place {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::reader::{Placed, Report, Section, integer};
 use super::secret::{self, Property};
+use crate::iam::Iam;
 
 /// Where to read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub struct Kafka {
     /// Fields of which all records with the same values lie in one partition; empty where nothing
     /// is known of that. Of no meaning for a sink.
     pub keyed_by: Vec<String>,
+    /// Who signs in to Amazon MSK.
+    pub iam: Option<Iam>,
     /// Further settings of librdkafka, by its names.
     pub properties: BTreeMap<String, Property>,
 }
@@ -27,6 +30,12 @@ impl Kafka {
     /// A property that this build cannot serve, and which can.
     #[must_use]
     pub fn beyond_build(&self) -> Option<String> {
+        if self.iam.is_some() && !cfg!(feature = "kafka-iam") {
+            return Some(
+                "iam wants a build that can sign: cargo build --release --features kafka-iam"
+                    .into(),
+            );
+        }
         if cfg!(feature = "kafka-tls") {
             return None;
         }
@@ -149,14 +158,26 @@ fn common(section: &mut Section<'_, '_>, report: &mut Report<'_>) -> Option<Kafk
             }
         }
     }
+    let iam = section.table("iam", report).map(|it| iam(it, report));
     Some(Kafka {
         brokers: brokers?,
         topics: topics?,
         group: "floodmark".into(),
         start: Start::default(),
         keyed_by: Vec::new(),
+        iam: iam.flatten(),
         properties,
     })
+}
+
+fn iam(mut section: Section<'_, '_>, report: &mut Report<'_>) -> Option<Iam> {
+    let region = section.text("region", report).map(str::to_owned);
+    if section.get("region").is_none() {
+        section.missing("region", "write region = \"eu-central-1\", the cluster's", report);
+    }
+    let role = section.text("role", report).map(str::to_owned);
+    section.end(report);
+    Some(Iam { region: region?, role })
 }
 
 fn property(

@@ -5,16 +5,18 @@
 //! message is the acknowledgement. Headers carry id and revision, to deduplicate on.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rdkafka::client::ClientContext;
+use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 
 use super::{Format, Sink, Told, Verdict};
+use crate::iam::{self, Iam};
 
 /// How long librdkafka tries to bring a message to the broker.
 const MESSAGE_TIMEOUT_MS: u32 = 30_000;
@@ -40,9 +42,17 @@ struct Place {
 }
 
 /// Listens to delivery reports.
-struct Reports;
+struct Reports {
+    iam: Option<Iam>,
+}
 
-impl ClientContext for Reports {}
+impl ClientContext for Reports {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        iam::token(self.iam.as_ref())
+    }
+}
 
 impl ProducerContext for Reports {
     type DeliveryOpaque = Box<Place>;
@@ -67,6 +77,7 @@ impl Kafka {
     pub fn new(
         brokers: &str,
         topic: &str,
+        iam: Option<Iam>,
         properties: &BTreeMap<String, String>,
         format: Format,
     ) -> Result<Kafka, KafkaError> {
@@ -82,7 +93,7 @@ impl Kafka {
         for (key, value) in properties {
             config.set(key, value);
         }
-        let producer = config.create_with_context(Reports)?;
+        let producer = config.create_with_context(Reports { iam })?;
         Ok(Kafka { producer, topic: topic.to_owned(), format })
     }
 }

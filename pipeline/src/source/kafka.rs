@@ -26,6 +26,7 @@ use rdkafka::topic_partition_list::Offset;
 
 use super::batch::{Batch, Next, Source, SourceError, Word};
 use crate::clock::Stopwatch;
+use crate::iam::Iam;
 use crate::progress::Input;
 use connect::{consumer, is_passing};
 use group::{Change, Group, Partition};
@@ -68,6 +69,8 @@ pub struct Settings {
     pub is_keyed: bool,
     /// Offsets to go on from, by input name (`topic[3]`).
     pub positions: BTreeMap<String, Box<str>>,
+    /// Who signs in to Amazon MSK.
+    pub iam: Option<Iam>,
     /// Further librdkafka properties; they win over Floodmark's own choices.
     pub properties: BTreeMap<String, String>,
 }

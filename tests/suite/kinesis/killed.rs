@@ -7,10 +7,9 @@ use floodmark::ledger::Ledger;
 
 use super::super::daemon::{Daemon, Metronome};
 use super::super::oracle::{SHORT, Told, event_time};
-use super::super::program::{args, floodmark};
+use super::super::program::{args, floodmark, until};
 use super::super::traffic::shuffle;
 use super::server::{self, Stream};
-use super::{WAIT, WAITS_MAX};
 
 /// Records put at once.
 const STEP: usize = 250;
@@ -91,7 +90,7 @@ fn configure(folder: &Path, stream: &Stream) -> PathBuf {
 /// Waits until the daemon's ledger says that all up to there was read.
 fn until_read(config: &Path, ends: &BTreeMap<String, String>) {
     let path = config.with_extension("ledger");
-    for _ in 0..WAITS_MAX {
+    until("what was put is read", || {
         let inputs = Ledger::read(&path).and_then(|ledger| ledger.resume());
         let is_read = |(shard, end): (&String, &String)| {
             let inputs = &inputs.as_ref().ok()?.inputs;
@@ -100,10 +99,6 @@ fn until_read(config: &Path, ends: &BTreeMap<String, String>) {
             let at = |number: &str| (number.len(), number.to_owned());
             (sequence == "SHARD_END" || at(sequence) >= at(end)).then_some(())
         };
-        if ends.iter().all(|end| is_read(end).is_some()) {
-            return;
-        }
-        std::thread::park_timeout(WAIT);
-    }
-    panic!("not all was read: {ends:?}");
+        ends.iter().all(|end| is_read(end).is_some())
+    });
 }

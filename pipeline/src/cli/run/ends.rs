@@ -8,6 +8,7 @@ use anyhow::Context;
 use crossbeam_channel::{Receiver, bounded};
 
 use crate::config::{self, Property, Settings, SinkKind, SourceKind, Start};
+use crate::iam::Iam;
 use crate::ledger::Ledger;
 use crate::open::Reject;
 use crate::sink::{self, Courier};
@@ -36,7 +37,13 @@ pub(super) fn couriers(
                     .with_context(|| format!("sink {} cannot be set up", it.name))?;
                 let topic = kafka.topics.first().map_or("", String::as_str);
                 let brokers = kafka.brokers.join(",");
-                Box::new(sink::Kafka::new(&brokers, topic, &properties, it.format)?)
+                Box::new(sink::Kafka::new(
+                    &brokers,
+                    topic,
+                    kafka.iam.clone(),
+                    &properties,
+                    it.format,
+                )?)
             }
             SinkKind::Webhook(settings) => Box::new(
                 webhook(settings, it.format)
@@ -95,6 +102,7 @@ pub(super) fn parts(
                     is_from_start: kafka.start == Start::Earliest,
                     is_keyed: !kafka.keyed_by.is_empty(),
                     positions: own,
+                    iam: kafka.iam.clone(),
                     properties: properties(kafka)
                         .with_context(|| format!("source {name} cannot be set up"))?,
                 };
@@ -130,9 +138,11 @@ fn properties(kafka: &config::Kafka) -> anyhow::Result<BTreeMap<String, String>>
     if let Some(what) = kafka.beyond_build() {
         anyhow::bail!(what);
     }
+    let signing = kafka.iam.iter().flat_map(|_| Iam::PROPERTIES);
+    let signing = signing.map(|(name, value)| Ok((name.to_owned(), value.to_owned())));
     let fetched =
         kafka.properties.iter().map(|(name, value)| Ok((name.clone(), fetch(name, value)?)));
-    fetched.collect()
+    signing.chain(fetched).collect()
 }
 
 /// The value of a key, from where it is kept.

@@ -5,11 +5,12 @@
 //! the source has let go of them, and until then the group waits.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rdkafka::client::ClientContext;
+use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
@@ -19,6 +20,7 @@ use rdkafka::{Statistics, TopicPartitionList};
 
 use super::hearing::{self, Heard};
 use crate::clock::Stopwatch;
+use crate::iam::{self, Iam};
 
 /// Trouble of one kind is told again at most so often.
 const COMPLAIN: Duration = Duration::from_secs(30);
@@ -51,6 +53,8 @@ const ANSWER: Duration = Duration::from_secs(10);
 pub(super) struct Group {
     /// Whether a partition without any position is read from its beginning.
     is_from_start: bool,
+    /// Who signs in to Amazon MSK.
+    iam: Option<Iam>,
     /// Topics that have been read: a partition without any position came later.
     topics: Mutex<BTreeSet<String>>,
     /// Where partitions are read on from, until they are let go of: who has them then commits
@@ -75,6 +79,11 @@ impl Group {
         let topics = Mutex::new(positions.keys().filter_map(topic).collect());
         let positions = Mutex::new(positions);
         Group { is_from_start, positions, topics, ..Group::default() }
+    }
+
+    /// The same, signing in to Amazon MSK.
+    pub(super) fn with_iam(self, iam: Option<Iam>) -> Group {
+        Group { iam, ..self }
     }
 
     /// Where partitions are read on from that were not let go of.
@@ -191,6 +200,12 @@ impl Group {
 }
 
 impl ClientContext for Group {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        iam::token(self.iam.as_ref())
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         if facility == "OFFSET" {
             eprintln!(
