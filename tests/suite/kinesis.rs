@@ -48,6 +48,7 @@ fn leased(stream: &Stream, endpoint: &str, worker: &str) -> Settings {
         table: stream.name.clone(),
         failover_ms: FAILOVER_MS,
         worker: Some(worker.to_owned()),
+        keyed_by: Vec::new(),
     });
     settings
 }

@@ -9,6 +9,7 @@ use floodmark_detectors::rule::{
 
 use super::{print, read_documents};
 use crate::config::{self, Kafka, Lists, Property, Rules, Secret, Settings, SinkKind, SourceKind};
+use crate::source::kinesis;
 
 /// Check a configuration and rules; tells all faults at once, and touches no network.
 #[derive(Debug, clap::Args)]
@@ -239,12 +240,22 @@ fn of_config(path: &Path, faults: &[config::Fault]) -> Vec<String> {
     faults.iter().map(|fault| format!("{}: {fault}", path.display())).collect()
 }
 
-/// Rules whose windows no single process would have whole, where topics are declared to be keyed so
-/// that several may share them.
+/// Rules whose windows no single process would have whole, where topics and streams are declared to
+/// be keyed so that several may share them.
 fn split_windows(settings: &Settings, rules: &RuleSet) -> Vec<String> {
     let mut faults = Vec::new();
     for source in &settings.sources {
-        let SourceKind::Kafka(Kafka { keyed_by, .. }) = &source.kind else { continue };
+        let (keyed_by, where_, alone) = match &source.kind {
+            SourceKind::Kafka(Kafka { keyed_by, .. }) => {
+                (keyed_by, "partitions", "read the topic with one process and take keyed_by away")
+            }
+            SourceKind::Kinesis(kinesis::Settings { leases: Some(leases), .. }) => (
+                &leases.keyed_by,
+                "shards",
+                "read the stream with one process and take leases away",
+            ),
+            _ => continue,
+        };
         for card in rules.rules.iter().map(|rule| &rule.card) {
             let Some(field) = keyed_by.iter().find(|field| !card.group_by.contains(field)) else {
                 continue;
@@ -252,8 +263,8 @@ fn split_windows(settings: &Settings, rules: &RuleSet) -> Vec<String> {
             let rule = card.code.as_ref().unwrap_or(&card.id);
             faults.push(format!(
                 "source {}: keyed_by: rule {rule} groups by {} and not by {field}, so its windows \
-                 lie over several partitions and processes (switch it off with [rules.{rule}] \
-                 enabled = false, or read the topic with one process and take keyed_by away)",
+                 lie over several {where_} and processes (switch it off with [rules.{rule}] \
+                 enabled = false, or {alone})",
                 source.name,
                 card.group_by.join(", "),
             ));

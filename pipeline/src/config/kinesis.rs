@@ -69,9 +69,16 @@ fn leases(mut section: Section<'_, '_>, report: &mut Report<'_>) -> Option<Lease
     }
     let failover = section.duration_secs("failover", 2..=3_600, report);
     let worker = section.text("worker", report).map(str::to_owned);
+    let keyed_by = section.texts("keyed_by", report).filter(|fields| !fields.is_empty());
+    if keyed_by.is_none() {
+        let fix = "name the fields by which records are put into shards, as in keyed_by = \
+                   [\"floodmark.account\"]: each process sees a part of the stream, and windows must \
+                   not lie over several. Where there are none, one process reads all: take leases away";
+        section.missing("keyed_by", fix, report);
+    }
     section.end(report);
     let failover_ms = failover.unwrap_or(FAILOVER_SECS) * 1_000;
-    Some(Leases { table: table?, failover_ms, worker })
+    Some(Leases { table: table?, failover_ms, worker, keyed_by: keyed_by? })
 }
 
 fn role(mut section: Section<'_, '_>, report: &mut Report<'_>) -> Option<Role> {
@@ -125,7 +132,7 @@ mod tests {
         let most = kinesis(
             "stream = \"arn:aws:kinesis:eu-central-1:1:stream/trail\"\nregion = \"eu-central-1\"\n\
              start = \"2026-11-25T09:00:00Z\"\nconsumer = \"floodmark\"\n\
-             leases = { table = \"leases\", failover = \"20s\", worker = \"blue\" }\n\
+             leases = { table = \"leases\", failover = \"20s\", worker = \"blue\", keyed_by = [\"floodmark.account\"] }\n\
              role = { arn = \"arn:aws:iam::1:role/r\", external_id = \"x\" }\n\
              endpoints = { kinesis = \"http://127.0.0.1:1\", trusted = \"ca.pem\" }",
         );
@@ -147,6 +154,7 @@ mod tests {
             "source[0].start: must be latest, earliest or a time",
             "source[0].polls_per_second: stands beside consumer",
             "source[0].leases.table: is missing",
+            "source[0].leases.keyed_by: is missing",
             "source[0].leases.tabel: is no known key",
             "source[0].leases.failover: must be a duration from 2s to 1h",
             "source[0].role.arn: is missing",

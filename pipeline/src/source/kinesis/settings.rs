@@ -48,6 +48,9 @@ pub struct Leases {
     /// How this process's name in the table begins; the host's name if nothing is given. What
     /// follows makes it unlike any other.
     pub worker: Option<String>,
+    /// Fields of which all records with the same values lie in one shard: only then have the
+    /// processes whole windows.
+    pub keyed_by: Vec<String>,
 }
 
 /// How AWS is reached.
