@@ -9,7 +9,6 @@ use floodmark_detectors::rule::{
 
 use super::{print, read_documents};
 use crate::config::{self, Kafka, Lists, Property, Rules, Secret, Settings, SinkKind, SourceKind};
-use crate::source::kinesis;
 
 /// Check a configuration and rules; tells all faults at once, and touches no network.
 #[derive(Debug, clap::Args)]
@@ -249,11 +248,11 @@ fn split_windows(settings: &Settings, rules: &RuleSet) -> Vec<String> {
             SourceKind::Kafka(Kafka { keyed_by, .. }) => {
                 (keyed_by, "partitions", "read the topic with one process and take keyed_by away")
             }
-            SourceKind::Kinesis(kinesis::Settings { leases: Some(leases), .. }) => (
-                &leases.keyed_by,
-                "shards",
-                "read the stream with one process and take leases away",
-            ),
+            SourceKind::Kinesis(kinesis) => {
+                let Some(leases) = &kinesis.leases else { continue };
+                let alone = "read the stream with one process and take leases away";
+                (&leases.keyed_by, "shards", alone)
+            }
             _ => continue,
         };
         for card in rules.rules.iter().map(|rule| &rule.card) {
