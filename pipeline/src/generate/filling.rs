@@ -1,6 +1,6 @@
 //! What goes into the holes of a template.
 
-use super::random::quantile;
+use super::random::{Concern, Random, quantile};
 use super::record::{MACHINES, Scope};
 use super::template::{Hole, Piece, Template};
 use super::text::{put, put_base, put_blob, put_hex, put_number, put_time};
@@ -24,6 +24,10 @@ const WORDS: [&str; 16] = [
     "basket",
 ];
 const STEPS: [&str; 8] = ["train", "eval", "prep", "score", "export", "nightly", "daily", "model"];
+
+/// How many encryption keys an actor uses, and how many roles it assumes.
+const OWN_KEYS: u16 = 5;
+const OWN_PEERS: u16 = 3;
 
 /// Bytes of a policy, of 10,000: mostly a few statements, rarely as much as CloudTrail keeps
 /// (`requestParameters` is cut at 100 KB).
@@ -68,6 +72,12 @@ impl Scope<'_> {
                 put(out, &[".parquet"]);
             }
             Hole::Address => self.put_address(out, false),
+            Hole::KmsKey => put_uuid(out, &mut self.own(OWN_KEYS)),
+            Hole::Peer => {
+                let mut own = self.own(OWN_PEERS);
+                put(out, &[own.pick(&WORDS), "-reader-"]);
+                put_hex(out, own.next(), 6);
+            }
             Hole::Uuid => self.put_uuid(out),
             Hole::Hex(digits) => self.repeat(digits, 16, out, put_hex),
             Hole::Base(letters) => self.repeat(letters, 12, out, put_base),
@@ -97,16 +107,13 @@ impl Scope<'_> {
     }
 
     pub(super) fn put_uuid(&mut self, out: &mut Vec<u8>) {
-        let (high, low) = (self.random.next(), self.random.next());
-        put_hex(out, high, 8);
-        out.push(b'-');
-        put_hex(out, high >> 32, 4);
-        put(out, &["-4"]);
-        put_hex(out, high >> 48, 3);
-        put(out, &["-", ["8", "9", "a", "b"][(low >> 62) as usize]]);
-        put_hex(out, low >> 48, 3);
-        out.push(b'-');
-        put_hex(out, low, 12);
+        put_uuid(out, &mut self.random);
+    }
+
+    /// What makes one of the `few` things of a kind that the actor has to do with.
+    fn own(&self, few: u16) -> Random {
+        let which = few + (self.call.id % u64::from(few)) as u16;
+        Random::of(self.actor.session(which), Concern::Record, u64::from(few))
     }
 
     fn put_policy(&mut self, out: &mut Vec<u8>) {
@@ -140,6 +147,19 @@ impl Scope<'_> {
         }
         out.push(b']');
     }
+}
+
+fn put_uuid(out: &mut Vec<u8>, random: &mut Random) {
+    let (high, low) = (random.next(), random.next());
+    put_hex(out, high, 8);
+    out.push(b'-');
+    put_hex(out, high >> 32, 4);
+    put(out, &["-4"]);
+    put_hex(out, high >> 48, 3);
+    put(out, &["-", ["8", "9", "a", "b"][(low >> 62) as usize]]);
+    put_hex(out, low >> 48, 3);
+    out.push(b'-');
+    put_hex(out, low, 12);
 }
 
 /// Appends the name of a thing, made from its number, so that two numbers are two names.

@@ -45,6 +45,10 @@ pub(super) enum Hole {
     Key,
     /// The address the call comes from.
     Address,
+    /// One of the few encryption keys that the actor uses.
+    KmsKey,
+    /// One of the few roles that the actor assumes.
+    Peer,
     /// A UUID.
     Uuid,
     /// So many hexadecimal digits.
@@ -100,6 +104,8 @@ impl Hole {
             "bucket" => Hole::Bucket,
             "key" => Hole::Key,
             "address" => Hole::Address,
+            "kms_key" => Hole::KmsKey,
+            "peer" => Hole::Peer,
             "uuid" => Hole::Uuid,
             "hex" => Hole::Hex(size),
             "base" => Hole::Base(size),

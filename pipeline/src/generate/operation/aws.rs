@@ -27,7 +27,7 @@ impl Shape {
     }
 }
 
-const KEY: &str = r#","resources":[{"accountId":"<account>","type":"AWS::KMS::Key","ARN":"arn:<partition>:kms:<region>:<account>:key/<uuid>"}]"#;
+const KEY: &str = r#","resources":[{"accountId":"<account>","type":"AWS::KMS::Key","ARN":"arn:<partition>:kms:<region>:<account>:key/<kms_key>"}]"#;
 const BUCKET: &str = r#","resources":[{"accountId":"<account>","type":"AWS::S3::Bucket","ARN":"arn:<partition>:s3:::<bucket>"}],"additionalEventData":{"SignatureVersion":"SigV4","CipherSuite":"TLS_AES_128_GCM_SHA256","bytesTransferredIn":0,"AuthenticationMethod":"AuthHeader","x-amz-id-2":"<blob:76>","bytesTransferredOut":<number:9000>}"#;
 const OBJECT: &str = r#","resources":[{"type":"AWS::S3::Object","ARN":"arn:<partition>:s3:::<bucket>/<key>"},{"accountId":"<account>","type":"AWS::S3::Bucket","ARN":"arn:<partition>:s3:::<bucket>"}],"additionalEventData":{"SignatureVersion":"SigV4","CipherSuite":"TLS_AES_128_GCM_SHA256","bytesTransferredIn":<number:60000>,"SSEApplied":"Default_SSE_S3","AuthenticationMethod":"AuthHeader","x-amz-id-2":"<blob:76>","bytesTransferredOut":<number:60000>}"#;
 const ROLE: &str = r#","resources":[{"accountId":"<account>","type":"AWS::IAM::Role","ARN":"arn:<partition>:iam::<account>:role/<resource>"}]"#;
@@ -62,7 +62,7 @@ pub(super) const SHAPES: &[Shape] = &[
     row("s3", "GetBucketPolicy", Read, [8, 0, 0, 30, 6, 0, 4], r#"{"bucketName":"<bucket>","Host":"<bucket>.s3.<region>.amazonaws.com","policy":""}"#, "null").with(BUCKET),
     row("s3", "PutBucketPolicy", Write, [1, 0, 0, 3, 1, 0, 0], r#"{"bucketName":"<bucket>","Host":"<bucket>.s3.<region>.amazonaws.com","policy":"","bucketPolicy":{"Version":"2012-10-17","Statement":<items>}}"#, "null").with(BUCKET),
     // sts and sign-in
-    row("sts", "AssumeRole", Read, [10, 30, 6, 30, 20, 4, 330], r#"{"roleArn":"arn:<partition>:iam::<account>:role/<resource>","roleSessionName":"<resource>","durationSeconds":3600}"#, r#"{"credentials":{"accessKeyId":"ASIA<base:16>","sessionToken":"<blob:240>","expiration":"Nov 25, 2026, 11:59:59 PM"},"assumedRoleUser":{"assumedRoleId":"AROA<base:17>:<resource>","arn":"arn:<partition>:sts::<account>:assumed-role/<resource>/<resource>"}}"#).with(ROLE),
+    row("sts", "AssumeRole", Read, [10, 30, 6, 30, 20, 4, 330], r#"{"roleArn":"arn:<partition>:iam::<account>:role/<peer>","roleSessionName":"<resource>","durationSeconds":3600}"#, r#"{"credentials":{"accessKeyId":"ASIA<base:16>","sessionToken":"<blob:240>","expiration":"Nov 25, 2026, 11:59:59 PM"},"assumedRoleUser":{"assumedRoleId":"AROA<base:17>:<resource>","arn":"arn:<partition>:sts::<account>:assumed-role/<peer>/<resource>"}}"#).with(ROLE),
     row("sts", "GetCallerIdentity", Read, [30, 20, 4, 50, 20, 12, 0], "null", "null"),
     // iam
     row("iam", "GetRole", Read, [20, 4, 1, 60, 6, 4, 2], r#"{"roleName":"<resource>"}"#, "null"),
@@ -73,8 +73,8 @@ pub(super) const SHAPES: &[Shape] = &[
     row("iam", "CreatePolicyVersion", Write, [1, 0, 0, 4, 0, 0, 0], r#"{"policyArn":"arn:<partition>:iam::<account>:policy/<resource>","policyDocument":"<policy>","setAsDefault":true}"#, r#"{"policyVersion":{"versionId":"v<number:9>","isDefaultVersion":true,"createDate":"Nov 25, 2026, 9:00:00 AM"}}"#),
     // kms and secrets
     row("kms", "Decrypt", Read, [4, 90, 90, 20, 10, 12, 60], r#"{"encryptionAlgorithm":"SYMMETRIC_DEFAULT","encryptionContext":{"aws:lambda:FunctionArn":"arn:<partition>:lambda:<region>:<account>:function:<resource>"}}"#, "null").guarded(Guard::Decrypt).with(KEY),
-    row("kms", "GenerateDataKey", Read, [0, 40, 30, 4, 6, 8, 130], r#"{"keyId":"arn:<partition>:kms:<region>:<account>:key/<uuid>","encryptionContext":{"aws:s3:arn":"arn:<partition>:s3:::<bucket>/<key>"},"keySpec":"AES_256"}"#, "null").with(KEY),
-    row("kms", "DescribeKey", Read, [10, 10, 4, 40, 4, 4, 10], r#"{"keyId":"arn:<partition>:kms:<region>:<account>:key/<uuid>"}"#, "null").with(KEY),
+    row("kms", "GenerateDataKey", Read, [0, 40, 30, 4, 6, 8, 130], r#"{"keyId":"arn:<partition>:kms:<region>:<account>:key/<kms_key>","encryptionContext":{"aws:s3:arn":"arn:<partition>:s3:::<bucket>/<key>"},"keySpec":"AES_256"}"#, "null").with(KEY),
+    row("kms", "DescribeKey", Read, [10, 10, 4, 40, 4, 4, 10], r#"{"keyId":"arn:<partition>:kms:<region>:<account>:key/<kms_key>"}"#, "null").with(KEY),
     row("kms", "ListAliases", Read, [14, 0, 0, 10, 2, 4, 0], r#"{"limit":100}"#, "null"),
     row("secretsmanager", "GetSecretValue", Read, [2, 60, 50, 12, 10, 4, 2], r#"{"secretId":"arn:<partition>:secretsmanager:<region>:<account>:secret:<resource>-<base:6>"}"#, "null").guarded(Guard::Secret),
     row("secretsmanager", "DescribeSecret", Read, [6, 10, 4, 20, 2, 0, 0], r#"{"secretId":"<resource>"}"#, "null"),
