@@ -147,8 +147,12 @@ impl Group {
         list: &mut TopicPartitionList,
     ) -> KafkaResult<()> {
         let mut unknown = TopicPartitionList::new();
-        {
-            let positions = self.positions();
+        if list.count() > 0 {
+            let mut positions = self.positions();
+            // Whatever is not ours at once has another owner, who reads on.
+            positions.retain(|known, _| {
+                list.elements().iter().any(|it| name(it.topic(), it.partition()) == *known)
+            });
             for mut element in list.elements() {
                 match positions.get(&name(element.topic(), element.partition())) {
                     Some(to) => element.set_offset(Offset::Offset(*to))?,
