@@ -284,6 +284,13 @@ impl Feed {
         true
     }
 
+    /// Writes until so many records are written.
+    fn write_to(&mut self, count: usize) {
+        while self.written < count {
+            self.step();
+        }
+    }
+
     /// Waits until what is not read is little enough, and lets the metronome follow.
     fn follow(&mut self) {
         until("the group has committed what was written", || {

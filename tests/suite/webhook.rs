@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
@@ -54,6 +54,16 @@ impl Place {
             .stderr(File::create(self.folder.path().join("log")).unwrap())
             .spawn()
             .unwrap()
+    }
+
+    /// Starts it, and writes these lines to it; it goes on until the pipe is dropped.
+    fn start_on(&self, lines: &[String]) -> (Child, ChildStdin) {
+        let mut daemon = self.start();
+        let mut pipe = daemon.stdin.take().unwrap();
+        for line in lines {
+            writeln!(pipe, "{line}").unwrap();
+        }
+        (daemon, pipe)
     }
 
     fn read(&self, name: &str) -> String {
@@ -123,11 +133,7 @@ fn a_receiver_that_fails_in_every_way_loses_nothing_and_holds_up_nobody() {
     let mut receiver = Receiver::start(answer);
     let more = "timeout = \"1s\"\nheaders = { Authorization = { env = \"FLOODMARK_TEST_TOKEN\" } }";
     let place = Place::new(&receiver.url("/hook/hidden-2"), more);
-    let mut daemon = place.start();
-    let mut pipe = daemon.stdin.take().unwrap();
-    for line in Traffic::shared().lines() {
-        writeln!(pipe, "{line}").unwrap();
-    }
+    let (mut daemon, pipe) = place.start_on(&Traffic::shared().lines());
     // One after the other: each is met at least once, and the file has its alerts meanwhile.
     until("it met a broken receiver", || receiver.answered(500) >= 2);
     *mood.lock().unwrap() = Mood::Hanging;
@@ -191,11 +197,7 @@ fn alerts_come_packed_in_an_array_and_few_at_once() {
     let receiver = Receiver::start(|_| Answer::status(200));
     let more = "body = \"array\"\ngzip = true\nalerts_max = 3\nheaders = { X-Source = \"test\" }";
     let place = Place::new(&receiver.url("/"), more);
-    let mut daemon = place.start();
-    let mut pipe = daemon.stdin.take().unwrap();
-    for line in Traffic::shared().lines() {
-        writeln!(pipe, "{line}").unwrap();
-    }
+    let (mut daemon, pipe) = place.start_on(&Traffic::shared().lines());
     drop(pipe);
     assert_eq!(daemon.wait().unwrap().code(), Some(0), "{}", place.read("log"));
     assert_eq!(uids(&receiver.taken()), uids(&place.alerts()));
@@ -215,11 +217,7 @@ fn what_waits_at_a_stop_is_sent_at_the_next_start() {
     let place = Place::new(&receiver.url("/"), "");
     receiver.stop();
     let run = |lines: &[String]| {
-        let mut daemon = place.start();
-        let mut pipe = daemon.stdin.take().unwrap();
-        for line in lines {
-            writeln!(pipe, "{line}").unwrap();
-        }
+        let (mut daemon, pipe) = place.start_on(lines);
         drop(pipe);
         daemon.wait().unwrap().code()
     };
@@ -240,13 +238,9 @@ fn only_who_has_a_trusted_certificate_is_told_anything() {
     let server = Kinesis::shared();
     let log_with = |more: &str| {
         let place = Place::new(&format!("{}/hidden", server.tls), more);
-        let mut daemon = place.start();
-        let mut pipe = daemon.stdin.take().unwrap();
         let lines = Traffic::shared().lines();
         // The last part has attacks; those who read what comes before learn from it what is usual.
-        for line in &lines[lines.len() - 3_000..] {
-            writeln!(pipe, "{line}").unwrap();
-        }
+        let (mut daemon, pipe) = place.start_on(&lines[lines.len() - 3_000..]);
         until("it was told why not", || place.read("log").contains("sink webhook: "));
         drop(pipe);
         daemon.wait().unwrap();

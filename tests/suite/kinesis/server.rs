@@ -6,7 +6,6 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use aws_sdk_kinesis::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_kinesis::error::ProvideErrorMetadata;
@@ -14,6 +13,8 @@ use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::Shard;
 use md5::{Digest, Md5};
 use tokio::runtime::Runtime;
+
+use super::super::program::until;
 
 /// A server of `tests/servers`, until it is dropped or this process ends.
 pub(crate) struct Server {
@@ -136,6 +137,17 @@ impl Stream {
             runtime: Runtime::new().unwrap(),
             client: aws_sdk_kinesis::Client::from_conf(config),
         };
+        until("a stream of this name that is being deleted is gone", || {
+            let call = stream.client.describe_stream_summary().stream_name(name);
+            stream.runtime.block_on(call.send()).map_or_else(
+                |error| error.code() == Some("ResourceNotFoundException"),
+                |answer| {
+                    let summary = answer.stream_description_summary.unwrap();
+                    assert_eq!(summary.stream_status.as_str(), "DELETING", "{name} is there");
+                    false
+                },
+            )
+        });
         let call = stream.client.create_stream().stream_name(name).shard_count(shards);
         stream.runtime.block_on(call.send()).unwrap();
         stream.settle();
@@ -144,21 +156,19 @@ impl Stream {
 
     /// Waits until the stream can be changed again.
     fn settle(&self) {
-        for _ in 0..200 {
+        until("the stream is active", || {
             let call = self.client.describe_stream_summary().stream_name(&self.name);
-            let answer = self.runtime.block_on(call.send());
-            match answer {
+            match self.runtime.block_on(call.send()) {
                 Ok(answer) => {
                     let summary = answer.stream_description_summary.unwrap();
-                    if summary.stream_status.as_str() == "ACTIVE" {
-                        return;
-                    }
+                    summary.stream_status.as_str() == "ACTIVE"
                 }
-                Err(error) => assert_eq!(error.code(), Some("ResourceNotFoundException")),
+                Err(error) => {
+                    assert_eq!(error.code(), Some("ResourceNotFoundException"));
+                    false
+                }
             }
-            self.runtime.block_on(async { tokio::time::sleep(Duration::from_millis(50)).await });
-        }
-        panic!("{} does not become active", self.name);
+        });
     }
 
     /// Puts one record each, under a key of its own. Where they ended: by shard, the last one's
