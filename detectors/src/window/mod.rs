@@ -5,6 +5,8 @@
 
 pub mod burst;
 pub mod compact;
+mod heat;
+mod map;
 pub mod samples;
 pub mod verdict;
 pub mod waiting;
@@ -13,11 +15,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::alert::{Alert, AlertId, Evidence, Life};
+use crate::alert::{Alert, Evidence, Life};
 use crate::rule::{Kind, Members, Rule};
-use crate::sample::{Sample, WindowKey};
+use crate::sample::Sample;
 use crate::time::EventTime;
 use burst::Burst;
+pub use map::Windows;
 use samples::{Added, Held, Samples};
 use waiting::Waiting;
 
@@ -338,124 +341,6 @@ impl Window {
         self.decided = self.decided.max(watermark);
     }
 
-    /// Makes the samples at `places` hot, and lets the bursts grow by those that were not.
-    fn heat(
-        &mut self,
-        rule: &Rule,
-        places: std::ops::Range<usize>,
-        crossing: Option<&Evidence>,
-        next_opened: &dyn Fn() -> u64,
-        out: &mut Consequences,
-    ) {
-        let mut touched: Option<(EventTime, EventTime)> = None;
-        let tripping = self.samples.as_slice().get(places.start).map(|h| h.time);
-        for place in places {
-            let Some(held) = self.samples.as_mut_slice().get_mut(place) else { break };
-            if std::mem::replace(&mut held.hot, true) {
-                continue;
-            }
-            touched = Some(touched.map_or((held.time, held.time), |(f, _)| (f, held.time)));
-            admit(
-                &mut self.bursts,
-                &self.key,
-                rule,
-                held,
-                tripping.unwrap_or(held.time),
-                crossing,
-                next_opened,
-                out,
-            );
-            // The burst has its record if that is evidence; nobody else will ask for it.
-            if rule.taps.is_empty() || held.lifted {
-                self.samples.set_record(place, None);
-            }
-        }
-        let Some((from, to)) = touched else { return };
-        if !self.said.is_empty() {
-            self.meet_said(rule, from, to, out);
-        }
-        self.raise_levels(rule, from, to);
-        if rule.speaks {
-            let is_near = |burst: &Burst| burst.first <= to && from <= burst.last;
-            if self.bursts.iter().any(|burst| is_near(burst) && burst.has_news()) {
-                self.measure_bursts(rule);
-            }
-            for burst in self.bursts.iter_mut().filter(|burst| is_near(burst)) {
-                out.alerts.extend(burst.tell(rule, &self.key));
-            }
-        }
-    }
-
-    /// Measures the windows that end in a burst, for what is told of it.
-    ///
-    /// A window is judged before any of its samples is forgotten, and no record comes then that
-    /// belongs into it: so the greatest of all judgements is that of the definition, whenever they
-    /// were made.
-    fn measure_bursts(&mut self, rule: &Rule) {
-        if !rule.speaks {
-            return;
-        }
-        let (span, held) = (rule.timespan_secs, self.samples.as_slice());
-        for burst in &mut self.bursts {
-            burst.note_peak(verdict::peak(&rule.kind, span, held, burst.first, burst.last));
-            let first = burst.first;
-            burst.note_before(|| verdict::before(&rule.kind, span, held, first));
-        }
-    }
-
-    /// Bursts that grew between `from` and `to` go on from what was said of them before a restart.
-    /// One that has come within reach of two that were told goes on as the elder.
-    fn meet_said(&mut self, rule: &Rule, from: EventTime, to: EventTime, out: &mut Consequences) {
-        for burst in self.bursts.iter_mut().filter(|b| b.first <= to && from <= b.last) {
-            while let Some(place) = self.said.iter().position(|said| {
-                burst.first <= said.last.plus(rule.timespan_secs)
-                    && said.first <= burst.last.plus(rule.timespan_secs)
-            }) {
-                let said = self.said.swap_remove(place);
-                if !burst.was_told() {
-                    burst.resume(rule, &said);
-                    continue;
-                }
-                let mut younger = burst.clone();
-                if (said.opened, said.id) < (burst.opened, burst.id) {
-                    burst.resume(rule, &said);
-                } else {
-                    burst.reach(said.first, said.last);
-                    younger.resume(rule, &said);
-                }
-                if rule.speaks {
-                    out.alerts.push(younger.say(Life::Merged(burst.id), rule, &self.key));
-                }
-            }
-        }
-    }
-
-    /// A burst's level is the highest mark that its hot samples satisfy.
-    fn raise_levels(&mut self, rule: &Rule, from: EventTime, to: EventTime) {
-        for mark in &rule.marks {
-            for burst in &mut self.bursts {
-                if burst.level >= mark.level || burst.last < from || to < burst.first {
-                    continue;
-                }
-                let near = self.samples.between(
-                    from.plus(-mark.timespan_secs).max(burst.first),
-                    to.plus(mark.timespan_secs).min(burst.last),
-                );
-                let hot: Vec<&Held> = self
-                    .samples
-                    .as_slice()
-                    .get(near)
-                    .unwrap_or_default()
-                    .iter()
-                    .filter(|h| h.hot)
-                    .collect();
-                if verdict::reaches(&rule.kind, mark.gte, mark.timespan_secs, &hot) {
-                    burst.level = mark.level;
-                }
-            }
-        }
-    }
-
     fn lift(&mut self, places: std::ops::Range<usize>, out: &mut Consequences) {
         for held in self.samples.as_mut_slice().get_mut(places).unwrap_or_default() {
             if !std::mem::replace(&mut held.lifted, true) {
@@ -463,50 +348,6 @@ impl Window {
             }
         }
     }
-}
-
-/// Gives a hot sample to the burst within reach, to a new one, or joins the two it lies between.
-#[allow(clippy::too_many_arguments, reason = "one step of `heat`, split for its length")]
-fn admit(
-    bursts: &mut Vec<Burst>,
-    key: &Arc<[Box<str>]>,
-    rule: &Rule,
-    held: &Held,
-    tripping: EventTime,
-    crossing: Option<&Evidence>,
-    next_opened: &dyn Fn() -> u64,
-    out: &mut Consequences,
-) {
-    let within_reach = |burst: &Burst| {
-        burst.first.plus(-rule.timespan_secs) <= held.time
-            && held.time <= burst.last.plus(rule.timespan_secs)
-    };
-    let Some(place) = bursts.iter().position(within_reach) else {
-        let id = AlertId::of(&rule.card.id, key, tripping);
-        let level = rule.card.level.unwrap_or(crate::rule::Level::Medium);
-        bursts.push(Burst::open(id, next_opened(), level, held, crossing.cloned()));
-        return;
-    };
-    let Some(other) = bursts.iter().skip(place + 1).position(within_reach) else {
-        if let Some(burst) = bursts.get_mut(place) {
-            burst.admit(held);
-        }
-        return;
-    };
-    let other = bursts.swap_remove(place + 1 + other);
-    let Some(burst) = bursts.get_mut(place) else {
-        return;
-    };
-    let (mut elder, mut younger) = (other, burst.clone());
-    if younger.is_elder_of(&elder) {
-        std::mem::swap(&mut elder, &mut younger);
-    }
-    if rule.speaks && younger.was_told() {
-        out.alerts.push(younger.say(Life::Merged(elder.id), rule, key));
-    }
-    elder.absorb(younger);
-    elder.admit(held);
-    *burst = elder;
 }
 
 /// Whether the samples of one event are one, and their values are bits that unite.
@@ -528,37 +369,4 @@ pub fn longest_span(rule: &Rule) -> i64 {
         _ => rule.timespan_secs,
     };
     settles + rule.marks.iter().map(|m| m.timespan_secs).max().unwrap_or(0)
-}
-
-/// Windows by key, spread over the map's shards by the key, which is a keyed hash already.
-pub type Windows = dashmap::DashMap<WindowKey, Window, KeyIsHash>;
-
-/// Takes the low half of a [`WindowKey`] for its hash.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct KeyIsHash;
-
-impl std::hash::BuildHasher for KeyIsHash {
-    type Hasher = LowHalf;
-    fn build_hasher(&self) -> LowHalf {
-        LowHalf(0)
-    }
-}
-
-/// See [`KeyIsHash`].
-#[derive(Debug, Clone, Copy)]
-pub struct LowHalf(u64);
-
-impl std::hash::Hasher for LowHalf {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-    #[allow(clippy::cast_possible_truncation, reason = "half of the key is enough of a hash")]
-    fn write_u128(&mut self, key: u128) {
-        self.0 = key as u64;
-    }
 }
