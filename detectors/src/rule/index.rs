@@ -49,9 +49,9 @@ type PairText = SmallVec<[u8; 64]>;
 
 /// A detection that a record of a pair may match.
 #[derive(Debug)]
-pub(crate) struct Entry {
+struct Entry {
     /// Its place.
-    pub(crate) detection: usize,
+    detection: usize,
     /// Members that must be there and not null, a bit each.
     members: u64,
     /// What the pair does not decide.
@@ -84,17 +84,19 @@ impl Index {
         fields: &Fields<'_, '_>,
         visit: &mut dyn FnMut(usize),
     ) {
-        let mut each = |entries: &[Entry]| {
-            entries.iter().filter(|entry| entry.fits(fields)).for_each(|e| visit(e.detection));
-        };
-        fields.ask_anew();
-        let kept = self.text(fields).and_then(|text| {
-            let make = || entries(detections, fields);
-            self.pair(text, &make)
-        });
-        match kept {
-            Some(pair) => each(&pair.entries),
-            None => each(&entries(detections, fields)),
+        let make = || entries(detections, fields);
+        match self.text(fields).and_then(|text| self.pair(text, &make)) {
+            Some(pair) => {
+                fields.ask_anew();
+                let fitting = pair.entries.iter().filter(|entry| entry.fits(fields));
+                fitting.for_each(|entry| visit(entry.detection));
+            }
+            // Nothing is kept of it, so nothing is decided beforehand.
+            None => {
+                let each = detections.iter().enumerate();
+                let fitting = each.filter(|(_, detection)| detection.matcher.fits(fields));
+                fitting.for_each(|(place, _)| visit(place));
+            }
         }
     }
 
