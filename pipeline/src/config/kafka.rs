@@ -171,10 +171,8 @@ fn common(section: &mut Section<'_, '_>, report: &mut Report<'_>) -> Option<Kafk
 }
 
 fn iam(mut section: Section<'_, '_>, report: &mut Report<'_>) -> Option<Iam> {
-    let region = section.text("region", report).map(str::to_owned);
-    if section.get("region").is_none() {
-        section.missing("region", "write region = \"eu-central-1\", the cluster's", report);
-    }
+    let fix = "write region = \"eu-central-1\", the cluster's";
+    let region = section.required_text("region", fix, report).map(str::to_owned);
     let role = section.text("role", report).map(str::to_owned);
     section.end(report);
     Some(Iam { region: region?, role })
@@ -191,25 +189,17 @@ fn property(
         return None;
     }
     let found = value.get_ref();
-    if found.is_table() {
-        let fix = "names with dots want quotes: \"fetch.min.bytes\" = 1";
-        return secret::read(path, value, fix, report).map(Property::Secret);
-    }
-    if SECRET.iter().any(|part| name.contains(part)) {
-        // The value is a secret: it is not shown.
-        let fix = "write { env = \"NAME\" } or { file = \"/path\" }";
-        let at = value.span().start;
-        report.note(path, at, String::new(), "is a secret and must not stand here", fix);
-        return None;
-    }
-    let plain = found
-        .as_str()
-        .map(str::to_owned)
-        .or_else(|| integer(found).map(|number| number.to_string()))
-        .or_else(|| found.as_bool().map(|flag| flag.to_string()));
-    if plain.is_none() {
-        let fix = "names with dots want quotes: \"fetch.min.bytes\" = 1";
-        report.wrong(path, value.span(), "must be a text, a whole number, true or false", fix);
-    }
-    plain.map(Property::Plain)
+    let fix = "names with dots want quotes: \"fetch.min.bytes\" = 1";
+    let is_secret = SECRET.iter().any(|part| name.contains(part));
+    secret::property(path, value, is_secret, fix, report, |report| {
+        let plain = found
+            .as_str()
+            .map(str::to_owned)
+            .or_else(|| integer(found).map(|number| number.to_string()))
+            .or_else(|| found.as_bool().map(|flag| flag.to_string()));
+        if plain.is_none() {
+            report.wrong(path, value.span(), "must be a text, a whole number, true or false", fix);
+        }
+        plain
+    })
 }

@@ -15,10 +15,8 @@ const PER_SECOND: u32 = 4;
 const FAILOVER_SECS: i64 = 10;
 
 pub(super) fn read(section: &mut Section<'_, '_>, report: &mut Report<'_>) -> Option<Settings> {
-    let stream = section.text("stream", report).map(str::to_owned);
-    if section.get("stream").is_none() {
-        section.missing("stream", "write stream = \"cloudtrail\", or its ARN", report);
-    }
+    let fix = "write stream = \"cloudtrail\", or its ARN";
+    let stream = section.required_text("stream", fix, report).map(str::to_owned);
     let region = section.text("region", report).map(str::to_owned);
     let start = start(section, report);
     let per_second = section.number("polls_per_second", 1..=5, report);
@@ -63,10 +61,8 @@ fn start(section: &mut Section<'_, '_>, report: &mut Report<'_>) -> Position {
 }
 
 fn leases(mut section: Section<'_, '_>, report: &mut Report<'_>) -> Option<Leases> {
-    let table = section.text("table", report).map(str::to_owned);
-    if section.get("table").is_none() {
-        section.missing("table", "write table = \"floodmark-leases\"", report);
-    }
+    let fix = "write table = \"floodmark-leases\"";
+    let table = section.required_text("table", fix, report).map(str::to_owned);
     let failover = section.duration_secs("failover", 2..=3_600, report);
     let worker = section.text("worker", report).map(str::to_owned);
     let keyed_by = section.texts("keyed_by", report).filter(|fields| !fields.is_empty());
@@ -82,10 +78,8 @@ fn leases(mut section: Section<'_, '_>, report: &mut Report<'_>) -> Option<Lease
 }
 
 fn role(mut section: Section<'_, '_>, report: &mut Report<'_>) -> Option<Role> {
-    let arn = section.text("arn", report).map(str::to_owned);
-    if section.get("arn").is_none() {
-        section.missing("arn", "write arn = \"arn:aws:iam::123456789012:role/name\"", report);
-    }
+    let fix = "write arn = \"arn:aws:iam::123456789012:role/name\"";
+    let arn = section.required_text("arn", fix, report).map(str::to_owned);
     let external_id = section.text("external_id", report).map(str::to_owned);
     section.end(report);
     Some(Role { arn: arn?, external_id })

@@ -103,6 +103,19 @@ impl<'t, 'i> Section<'t, 'i> {
         text
     }
 
+    /// The same where it must be there; `fix` says what to write.
+    pub(super) fn required_text(
+        &mut self,
+        key: &'static str,
+        fix: &str,
+        report: &mut Report<'_>,
+    ) -> Option<&'t str> {
+        if self.get(key).is_none() {
+            self.missing(key, fix, report);
+        }
+        self.text(key, report)
+    }
+
     pub(super) fn flag(&mut self, key: &'static str, report: &mut Report<'_>) -> Option<bool> {
         let value = self.get(key)?;
         let flag = value.get_ref().as_bool();

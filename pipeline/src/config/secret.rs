@@ -83,6 +83,29 @@ impl Secret {
     }
 }
 
+/// A value, or where the secret is that it is; what is a secret must not stand here itself. `plain`
+/// reads a value that does.
+pub(super) fn property<'r>(
+    path: &str,
+    value: Placed<'_, '_>,
+    is_secret: bool,
+    fix: &str,
+    report: &mut Report<'r>,
+    plain: impl FnOnce(&mut Report<'r>) -> Option<String>,
+) -> Option<Property> {
+    if value.get_ref().is_table() {
+        return read(path, value, fix, report).map(Property::Secret);
+    }
+    if is_secret {
+        // It is not shown.
+        let fix = "write { env = \"NAME\" } or { file = \"/path\" }";
+        let at = value.span().start;
+        report.note(path, at, String::new(), "is a secret and must not stand here", fix);
+        return None;
+    }
+    plain(report).map(Property::Plain)
+}
+
 /// `{ env = ".." }` or `{ file = ".." }`; `fix` says what else the writer may have meant.
 pub(super) fn read(
     path: &str,

@@ -245,10 +245,8 @@ fn sink(
     words.extend(encode::Format::ALL.map(|(word, format)| (word, Format::Encoded(format))));
     let format = section.word("format", &words, report).unwrap_or_default();
     let written = if kind == "file" {
-        let path = section.text("path", report).map(PathBuf::from);
-        if section.get("path").is_none() {
-            section.missing("path", "write path = \"alerts.ndjson\"", report);
-        }
+        let fix = "write path = \"alerts.ndjson\"";
+        let path = section.required_text("path", fix, report).map(PathBuf::from);
         let bytes_max = section.number("bytes_max", 1 << 16..=1 << 50, report);
         let files_max = section.number("files_max", 0..=10_000, report);
         if let (Some(value), None) = (section.get("files_max"), section.get("bytes_max")) {

@@ -123,21 +123,15 @@ fn header(
         report.note(path, at, String::new(), "is no name of a header", fix);
         return None;
     }
-    if value.get_ref().is_table() {
-        return secret::read(path, value, "", report).map(Property::Secret);
-    }
-    if SECRET.iter().any(|part| lower.contains(part)) {
-        // The value is a secret: it is not shown.
-        let fix = "write { env = \"NAME\" } or { file = \"/path\" }";
-        report.note(path, at, String::new(), "is a secret and must not stand here", fix);
-        return None;
-    }
-    let text = value.get_ref().as_str().filter(|text| !text.contains(['\r', '\n', '\0']));
-    if text.is_none() {
-        let fix = "a text, or { env = \"NAME\" }";
-        report.wrong(path, value.span(), "must be a text of one line", fix);
-    }
-    text.map(|text| Property::Plain(text.to_owned()))
+    let is_secret = SECRET.iter().any(|part| lower.contains(part));
+    secret::property(path, value, is_secret, "", report, |report| {
+        let text = value.get_ref().as_str().filter(|text| !text.contains(['\r', '\n', '\0']));
+        if text.is_none() {
+            let fix = "a text, or { env = \"NAME\" }";
+            report.wrong(path, value.span(), "must be a text of one line", fix);
+        }
+        text.map(str::to_owned)
+    })
 }
 
 #[cfg(test)]
