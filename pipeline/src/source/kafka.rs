@@ -2,7 +2,8 @@
 //!
 //! Messages are gathered into one batch a partition, so that a hop to a worker costs little a
 //! record. Each partition is an input; it has caught up when librdkafka says that its end is
-//! reached, for as long as it can be heard. What librdkafka can be told, it can be told here: every property passes through.
+//! reached, for as long as it can be heard. What librdkafka can be told, it can be told here: every
+//! property passes through.
 //!
 //! A partition is read from where the ledger has it, else from what the group has committed, else
 //! from its end (or its beginning, if so configured, or if its topic has grown by it). Where what
@@ -14,6 +15,7 @@
 mod connect;
 mod group;
 mod hearing;
+mod membership;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
@@ -26,12 +28,14 @@ use rdkafka::topic_partition_list::Offset;
 
 use super::batch::{Batch, Next, Source, SourceError, Word};
 use crate::clock::Stopwatch;
+use crate::encode::text::counted;
 use crate::iam::Iam;
 use crate::progress::Input;
 use connect::{consumer, is_passing};
-use group::{Change, Group, Partition};
+use group::{Group, Partition};
 pub use hearing::GRACE;
 use hearing::Hearing;
+pub use membership::LEAVE;
 
 /// Records that a batch holds at most.
 pub const BATCH_RECORDS_MAX: usize = 512;
@@ -41,9 +45,6 @@ const BATCH_BYTES_MAX: usize = 4 << 20;
 
 /// Messages taken before what was gathered is handed out, whether or not a batch is full.
 const GATHER_MAX: usize = 4_096;
-
-/// How long a partition that was taken away waits for what was read of it to become durable.
-pub const LEAVE: Duration = Duration::from_secs(20);
 
 /// How long a broker may take to say where a partition ends.
 const WATERMARKS: Duration = Duration::from_secs(5);
@@ -128,110 +129,6 @@ impl Kafka {
             unheard: None,
             said: String::new(),
         })
-    }
-
-    /// Takes in what the group gave and took, before anything else of these partitions.
-    fn regroup(&mut self) -> Result<(), SourceError> {
-        for change in self.consumer.context().changes() {
-            match change {
-                Change::Gained(partitions) => {
-                    let inputs: Vec<Input> =
-                        partitions.into_iter().map(|partition| self.input(partition)).collect();
-                    self.given_up.retain(|input| !inputs.contains(input));
-                    let lost: Vec<Input> = std::mem::take(&mut self.given_up).into_iter().collect();
-                    self.forget(&lost);
-                    self.ready.push_front(Next::Lost(lost));
-                    self.ready.push_front(Next::Gained(inputs));
-                }
-                Change::Taken(partitions) => {
-                    let inputs = self.take(partitions);
-                    if !self.settings.is_keyed && !inputs.is_empty() {
-                        self.tell(&format!(
-                            "another member of group {} takes {}, and windows that count in both \
-                             are split: stop it, or give it a group of its own, unless the topic is \
-                             keyed by what rules group by (keyed_by)",
-                            self.settings.group,
-                            self.names_of(&inputs),
-                        ));
-                    }
-                }
-                Change::GivenUp(partitions) => {
-                    let inputs = self.take(partitions);
-                    self.given_up.extend(inputs);
-                }
-            }
-        }
-        self.leave()
-    }
-
-    /// Hands out nothing more of these, and means to let go of them.
-    fn take(&mut self, partitions: Vec<Partition>) -> Vec<Input> {
-        let inputs: Vec<Input> =
-            partitions.into_iter().map(|partition| self.input(partition)).collect();
-        // What is not handed out yet is the next owner's.
-        self.gathering.retain(|input, _| !inputs.contains(input));
-        self.ready.retain(|next| match next {
-            Next::Batch(batch) => !inputs.contains(&batch.input),
-            Next::CaughtUp(input) => !inputs.contains(input),
-            _ => true,
-        });
-        // Their next owner may have more of them to read than is known here: until they are lost,
-        // time waits.
-        self.ready.push_back(Next::Unheard(inputs.clone()));
-        self.ready.push_back(Next::Leaving(inputs.clone()));
-        let (mut all, since) = self.leaving.take().unwrap_or((Vec::new(), Stopwatch::start()));
-        all.extend(&inputs);
-        self.leaving = Some((all, since));
-        inputs
-    }
-
-    /// Lets go of what was taken away, once it is durable or has waited long enough.
-    fn leave(&mut self) -> Result<(), SourceError> {
-        let Some((inputs, since)) = &self.leaving else { return Ok(()) };
-        let is_done = |input: &Input| {
-            self.handed_out.get(input).is_none_or(|to| self.durable.get(input) == Some(to))
-        };
-        if !inputs.iter().all(is_done) && since.elapsed() < LEAVE {
-            return Ok(());
-        }
-        let (inputs, _) = self.leaving.take().unwrap_or((Vec::new(), Stopwatch::start()));
-        // A group that has given up on this member takes no offsets from it.
-        let ours: Vec<Input> =
-            inputs.iter().filter(|input| !self.given_up.contains(input)).copied().collect();
-        self.commit(&ours, CommitMode::Sync);
-        let list = self.list(&inputs);
-        self.consumer.context().let_go(&self.consumer, &list).map_err(|error| self.fail(&error))?;
-        self.forget(&inputs);
-        let given_up = |input: &Input| self.given_up.contains(input);
-        self.ready.push_back(Next::Lost(inputs.into_iter().filter(|it| !given_up(it)).collect()));
-        Ok(())
-    }
-
-    fn forget(&mut self, inputs: &[Input]) {
-        for input in inputs {
-            self.handed_out.remove(input);
-            self.durable.remove(input);
-        }
-        self.hearing.lost(inputs);
-    }
-
-    /// Joins the group once more, as another member, and reads on where it is.
-    ///
-    /// A member with a `group.instance.id` that joined again after its coordinator had failed may
-    /// be taken for its own former self by a commit that was still on its way, and is then done for.
-    fn join_again(&mut self) -> Result<(), SourceError> {
-        self.tell("this member was taken for another while its coordinator failed; it joins again");
-        let mut positions = self.consumer.context().take_positions();
-        for (input, to) in &self.handed_out {
-            positions.insert(self.name_of(*input), *to);
-        }
-        self.given_up.extend(self.handed_out.keys());
-        self.ready.push_back(Next::Unheard(self.handed_out.keys().copied().collect()));
-        (self.leaving, self.is_held) = (None, false);
-        self.ahead.clear();
-        self.consumer.context().close();
-        self.consumer = consumer(&self.settings, positions)?;
-        Ok(())
     }
 
     /// Takes what librdkafka holds, until there is nothing, or enough.
@@ -357,7 +254,7 @@ impl Kafka {
         if let more @ 1.. = inputs.len().saturating_sub(NAMES_MAX) {
             names.push(format!("{more} more"));
         }
-        format!("{} ({})", counted(inputs.len()), names.join(", "))
+        format!("{} ({})", counted(inputs.len(), "partition"), names.join(", "))
     }
 
     fn commit(&mut self, inputs: &[Input], mode: CommitMode) {
@@ -487,11 +384,6 @@ impl Drop for Kafka {
         self.commit(&inputs, CommitMode::Sync);
         self.consumer.context().close();
     }
-}
-
-/// `1 partition`, `2 partitions`.
-fn counted(partitions: usize) -> String {
-    format!("{partitions} partition{}", if partitions == 1 { "" } else { "s" })
 }
 
 /// The number of a partition; a new one if it has none.

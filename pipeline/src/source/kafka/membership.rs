@@ -1,0 +1,121 @@
+//! What is done when the group gives and takes partitions.
+
+use std::time::Duration;
+
+use rdkafka::consumer::{CommitMode, Consumer};
+
+use super::connect::consumer;
+use super::group::{Change, Partition};
+use super::{Kafka, SourceError};
+use crate::clock::Stopwatch;
+use crate::progress::Input;
+use crate::source::batch::{Next, Source};
+
+/// How long a partition that was taken away waits for what was read of it to become durable.
+pub const LEAVE: Duration = Duration::from_secs(20);
+
+impl Kafka {
+    /// Takes in what the group gave and took, before anything else of these partitions.
+    pub(super) fn regroup(&mut self) -> Result<(), SourceError> {
+        for change in self.consumer.context().changes() {
+            match change {
+                Change::Gained(partitions) => {
+                    let inputs: Vec<Input> =
+                        partitions.into_iter().map(|partition| self.input(partition)).collect();
+                    self.given_up.retain(|input| !inputs.contains(input));
+                    let lost: Vec<Input> = std::mem::take(&mut self.given_up).into_iter().collect();
+                    self.forget(&lost);
+                    self.ready.push_front(Next::Lost(lost));
+                    self.ready.push_front(Next::Gained(inputs));
+                }
+                Change::Taken(partitions) => {
+                    let inputs = self.take(partitions);
+                    if !self.settings.is_keyed && !inputs.is_empty() {
+                        self.tell(&format!(
+                            "another member of group {} takes {}, and windows that count in both \
+                             are split: stop it, or give it a group of its own, unless the topic is \
+                             keyed by what rules group by (keyed_by)",
+                            self.settings.group,
+                            self.names_of(&inputs),
+                        ));
+                    }
+                }
+                Change::GivenUp(partitions) => {
+                    let inputs = self.take(partitions);
+                    self.given_up.extend(inputs);
+                }
+            }
+        }
+        self.leave()
+    }
+
+    /// Hands out nothing more of these, and means to let go of them.
+    fn take(&mut self, partitions: Vec<Partition>) -> Vec<Input> {
+        let inputs: Vec<Input> =
+            partitions.into_iter().map(|partition| self.input(partition)).collect();
+        // What is not handed out yet is the next owner's.
+        self.gathering.retain(|input, _| !inputs.contains(input));
+        self.ready.retain(|next| match next {
+            Next::Batch(batch) => !inputs.contains(&batch.input),
+            Next::CaughtUp(input) => !inputs.contains(input),
+            _ => true,
+        });
+        // Their next owner may have more of them to read than is known here: until they are lost,
+        // time waits.
+        self.ready.push_back(Next::Unheard(inputs.clone()));
+        self.ready.push_back(Next::Leaving(inputs.clone()));
+        let (mut all, since) = self.leaving.take().unwrap_or((Vec::new(), Stopwatch::start()));
+        all.extend(&inputs);
+        self.leaving = Some((all, since));
+        inputs
+    }
+
+    /// Lets go of what was taken away, once it is durable or has waited long enough.
+    fn leave(&mut self) -> Result<(), SourceError> {
+        let Some((inputs, since)) = &self.leaving else { return Ok(()) };
+        let is_done = |input: &Input| {
+            self.handed_out.get(input).is_none_or(|to| self.durable.get(input) == Some(to))
+        };
+        if !inputs.iter().all(is_done) && since.elapsed() < LEAVE {
+            return Ok(());
+        }
+        let (inputs, _) = self.leaving.take().unwrap_or((Vec::new(), Stopwatch::start()));
+        // A group that has given up on this member takes no offsets from it.
+        let ours: Vec<Input> =
+            inputs.iter().filter(|input| !self.given_up.contains(input)).copied().collect();
+        self.commit(&ours, CommitMode::Sync);
+        let list = self.list(&inputs);
+        self.consumer.context().let_go(&self.consumer, &list).map_err(|error| self.fail(&error))?;
+        self.forget(&inputs);
+        let given_up = |input: &Input| self.given_up.contains(input);
+        self.ready.push_back(Next::Lost(inputs.into_iter().filter(|it| !given_up(it)).collect()));
+        Ok(())
+    }
+
+    fn forget(&mut self, inputs: &[Input]) {
+        for input in inputs {
+            self.handed_out.remove(input);
+            self.durable.remove(input);
+        }
+        self.hearing.lost(inputs);
+    }
+
+    /// Joins the group once more, as another member, and reads on where it is.
+    ///
+    /// A member with a `group.instance.id` that joined again after its coordinator had failed may
+    /// be taken for its own former self by a commit that was still on its way, and is then done for.
+    pub(super) fn join_again(&mut self) -> Result<(), SourceError> {
+        self.tell("this member was taken for another while its coordinator failed; it joins again");
+        let mut positions = self.consumer.context().take_positions();
+        for (input, to) in &self.handed_out {
+            positions.insert(self.name_of(*input), *to);
+        }
+        self.given_up.extend(self.handed_out.keys());
+        self.ready.push_back(Next::Unheard(self.handed_out.keys().copied().collect()));
+        (self.leaving, self.is_held) = (None, false);
+        self.ahead.clear();
+        self.consumer.context().close();
+        self.consumer = consumer(&self.settings, positions)?;
+        Ok(())
+    }
+}
