@@ -28,11 +28,9 @@ const FEEDS_MAX: usize = 256;
 /// The id of the rule that says so.
 const COVERAGE: &str = "coverage";
 
-/// The feeds that these records come by.
-#[must_use]
-pub fn brought(records: &[Record<'_>]) -> BTreeSet<Box<str>> {
-    let every = if records.len() > LOOK_AT_ALL { LOOK_EVERY } else { 1 };
-    let mut feeds = BTreeSet::new();
+/// Adds the feeds that these records come by, some of a batch of `count`, to those of the batch.
+pub fn add(feeds: &mut BTreeSet<Box<str>>, records: &[Record<'_>], count: usize) {
+    let every = if count > LOOK_AT_ALL { LOOK_EVERY } else { 1 };
     for record in records.iter().step_by(every) {
         each(record, &mut |feed| {
             if feeds.len() < FEEDS_MAX && !feeds.contains(feed) {
@@ -40,7 +38,6 @@ pub fn brought(records: &[Record<'_>]) -> BTreeSet<Box<str>> {
             }
         });
     }
-    feeds
 }
 
 /// Calls `found` for each feed that a record comes by: `management`, `management_read`, `insight`,
@@ -235,7 +232,9 @@ floodmark: {code: A-03, mode: observe, needs: [insight]}
     fn feeds_of(members: &str) -> Vec<Box<str>> {
         let text = format!(r#"{{"eventTime":"2026-01-01T00:00:00Z"{members}}}"#);
         let record = Record::decode(text.as_bytes()).unwrap();
-        brought(std::slice::from_ref(&record)).into_iter().collect()
+        let mut feeds = BTreeSet::new();
+        add(&mut feeds, std::slice::from_ref(&record), 1);
+        feeds.into_iter().collect()
     }
 
     #[test]

@@ -69,7 +69,10 @@ impl Opened {
     }
 
     /// The records found, each with the offset of its payload.
-    pub fn records<'o>(&'o self, batch: &'o Batch) -> impl Iterator<Item = (u64, &'o [u8])> {
+    pub fn records<'o>(
+        &'o self,
+        batch: &'o Batch,
+    ) -> impl ExactSizeIterator<Item = (u64, &'o [u8])> {
         let payloads: Vec<(u64, &[u8])> = batch.payloads().collect();
         self.opener.found().iter().map(move |found| {
             let (offset, payload) = payloads.get(found.payload).copied().unwrap_or_default();

@@ -9,6 +9,7 @@ use floodmark_detectors::rule::{
 
 use super::{print, read_documents};
 use crate::config::{self, Kafka, Lists, Property, Rules, Secret, Settings, SinkKind, SourceKind};
+use crate::encode::text::counted;
 
 /// Check a configuration and rules; tells all faults at once, and touches no network.
 #[derive(Debug, clap::Args)]
@@ -345,9 +346,4 @@ fn unfound(place: &str, value: &Property) -> Option<String> {
         }
         Property::Secret(_) | Property::Plain(_) => None,
     }
-}
-
-/// `1 rule`, `2 rules`.
-pub(super) fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

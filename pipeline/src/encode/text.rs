@@ -192,6 +192,11 @@ fn stamp(time: EventTime) -> String {
     time.to_string().replace('T', " ").replace('Z', "")
 }
 
+/// `1 rule`, `2 rules`.
+pub(crate) fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -347,9 +347,10 @@ impl Came<'_> {
         watches_feeds: bool,
         report: &mut Report,
     ) -> Option<EventTime> {
-        let mut all = self.opened.records(self.batch).peekable();
+        let mut all = self.opened.records(self.batch);
+        let count = all.len();
         let mut newest = None;
-        while all.peek().is_some() {
+        while all.len() > 0 {
             let mut records = Vec::with_capacity(RECORDS_AT_ONCE);
             for (offset, bytes) in all.by_ref().take(RECORDS_AT_ONCE) {
                 report.bytes += bytes.len() as u64;
@@ -367,7 +368,7 @@ impl Came<'_> {
             }
             report.ahead += records.iter().filter(|r| r.time() > self.latest).count() as u64;
             if watches_feeds {
-                report.feeds.append(&mut feeds::brought(&records));
+                feeds::add(&mut report.feeds, &records, count);
             }
             let outcome = engine.apply(&records);
             report.late += outcome.late.len() as u64;

@@ -12,9 +12,9 @@ use floodmark_detectors::engine::{Counts, Engine};
 use floodmark_detectors::rule::Mode;
 use floodmark_detectors::time::EventTime;
 
-use super::super::check::counted;
 use crate::clock::{self, Stopwatch};
 use crate::config::Settings;
+use crate::encode::text::counted;
 use crate::envelope;
 use crate::feeds::Feeds;
 use crate::flow::Report;

@@ -12,11 +12,12 @@ use anyhow::Context;
 use crossbeam_channel::bounded;
 use floodmark_detectors::engine::{Engine, Options};
 
-use super::check::{Examined, counted};
+use super::check::Examined;
 use super::replay::workers;
 use super::stop;
 use crate::clock;
 use crate::config::Settings;
+use crate::encode::text::counted;
 use crate::feeds::Feeds;
 use crate::flow;
 use crate::ledger::{Ledger, LedgerError, Resumed};
