@@ -24,3 +24,29 @@ fn standard_output_has_what_a_file_would() {
     let done = floodmark(&arguments).expect(0);
     assert!(done.stdout == std::fs::read(Traffic::shared().feed()).unwrap());
 }
+
+#[cfg(feature = "kinesis")]
+#[test]
+fn what_is_generated_into_a_stream_is_read_from_it() {
+    use super::kinesis::server::{Kinesis, Stream};
+    let stream = Stream::create("generated", 2);
+    let endpoint = &Kinesis::shared().plain;
+    let to =
+        ["generate", "--kinesis", &stream.name, "--region", "us-east-1", "--endpoint", endpoint];
+    let more = ["--records", "2000", "--envelope", "kpl"];
+    let done = floodmark(&[&to[..], &more].concat()).expect(0);
+    let written = done.stderr.split_once(" records").unwrap().0;
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("floodmark.toml");
+    let text = format!(
+        "[[source]]\ntype = \"kinesis\"\nstream = \"generated\"\nregion = \"us-east-1\"\n\
+         start = \"earliest\"\nendpoints = {{ kinesis = \"{endpoint}\" }}\n"
+    );
+    std::fs::write(&config, text).unwrap();
+    let run = floodmark(&args!["run", "--config", config, "--until-idle"]).expect(0);
+    let read = format!("ended: {written} records, ");
+    assert!(run.stderr.contains(&read) && run.stderr.contains(" 0 rejected"), "{}", run.stderr);
+    let absent = [&["generate", "--kinesis", "absent"], &to[3..]].concat();
+    let absent = floodmark(&absent).expect(2).stderr;
+    assert!(absent.contains("cannot find the stream absent"), "{absent}");
+}

@@ -1,14 +1,22 @@
-//! `floodmark generate`: an organisation's traffic to a file or standard output.
+//! `floodmark generate`: an organisation's traffic to a file, standard output, a topic or a stream.
 
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::ValueEnum;
 use floodmark_detectors::time::EventTime;
+use indicatif::ProgressBar;
 
+use super::stop;
+use super::writer::{PER_PAYLOAD, Packs, Producing, StreamArgs};
+use crate::clock::Stopwatch;
 use crate::config::parse_duration;
-use crate::generate::{Attacks, Feed, Payloads, Plan, Wrapping, history, planted, write_files};
+use crate::generate::{
+    Attacks, Feed, Payloads, Plan, Wrapping, deliveries, history, planted, write_files,
+};
 
 /// Write an organisation's CloudTrail: thousands of principals at work, and attacks woven in. The
 /// same arguments give the same bytes.
@@ -17,7 +25,9 @@ use crate::generate::{Attacks, Feed, Payloads, Plan, Wrapping, history, planted,
 Examples:
   floodmark generate --records 100000 > feed.ndjson
   floodmark generate --feed files --out bucket/ --truth truth.ndjson
-  floodmark generate --envelope cloudwatch --per-payload 50 > subscription.gz")]
+  floodmark generate --envelope cloudwatch --per-payload 50 > subscription.gz
+  floodmark generate --kafka localhost:9092 --topic cloudtrail --envelope eventbridge --rate 2000
+  floodmark generate --kinesis cloudtrail --region eu-central-1 --envelope kpl")]
 pub(super) struct Args {
     #[command(flatten)]
     plan: PlanArgs,
@@ -27,13 +37,35 @@ pub(super) struct Args {
     /// A file, `-` for standard output, or for `--feed files` a folder.
     #[arg(long, default_value = "-")]
     out: PathBuf,
+    /// Write to a topic of this Kafka instead: host:port of brokers, comma-separated.
+    #[arg(long, value_name = "BROKERS", requires = "topic", conflicts_with = "out")]
+    kafka: Option<String>,
+    /// The topic, which must be there, for --kafka.
+    #[arg(long, value_name = "NAME", requires = "kafka")]
+    topic: Option<String>,
+    /// Write to this stream of Kinesis instead, which must be there. AWS credentials come by the
+    /// default chain; the policy has to allow DescribeStreamSummary and PutRecords.
+    #[arg(long, value_name = "STREAM", conflicts_with_all = ["out", "kafka"])]
+    kinesis: Option<String>,
+    /// The region, for --kinesis; else that of the environment or the profile.
+    #[arg(long, requires = "kinesis")]
+    region: Option<String>,
+    /// Where Kinesis answers, if not where its region says.
+    #[arg(long, value_name = "URL", requires = "kinesis")]
+    endpoint: Option<String>,
+    /// Certificates in PEM form that are trusted beside those of the system, for --kinesis.
+    #[arg(long, value_name = "FILE", requires = "kinesis")]
+    trusted: Option<PathBuf>,
+    /// Records written a second to Kafka or Kinesis; 0 is as many as can be.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    rate: u64,
     /// What the records are wrapped in. Text comes a payload a line, what is packed with gzip or
     /// Zstandard one behind the other, and `kpl` in base64, a payload a line.
     #[arg(long, value_enum, default_value_t = Wrapping::Plain)]
     envelope: Wrapping,
-    /// Records in one payload; 1 where an envelope holds one.
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
-    per_payload: u32,
+    /// Records in one payload; 1 where an envelope holds one, else 100.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    per_payload: Option<u32>,
     /// Begin with the weeks before, from which `first_seen` rules learn what is not new.
     #[arg(long)]
     history: bool,
@@ -125,7 +157,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
             .collect();
         std::fs::write(path, lines).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    let records = if args.feed == FeedArg::Files {
+    let records = if args.kafka.is_some() || args.kinesis.is_some() {
+        anyhow::ensure!(args.feed != FeedArg::Files, "--feed files writes files: see --out");
+        fill(args, &plan)?
+    } else if args.feed == FeedArg::Files {
         let is_plain = args.envelope == Wrapping::Plain;
         anyhow::ensure!(is_plain, "--feed files writes files of `Records`: leave --envelope out");
         anyhow::ensure!(args.out.as_os_str() != "-", "--feed files needs a folder: --out DIR");
@@ -144,9 +179,52 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
     Ok(true)
 }
 
+/// Writes all to a topic or stream, at the rate that is wished; how many records.
+fn fill(args: &Args, plan: &Plan) -> anyhow::Result<u64> {
+    let stopped = stop::on_signal()?;
+    let (mut writer, partitions) = match (&args.kafka, &args.topic) {
+        (Some(brokers), Some(topic)) => Producing::into_topic(brokers, topic)?,
+        _ => StreamArgs {
+            name: args.kinesis.clone().unwrap_or_default(),
+            region: args.region.clone(),
+            endpoint: args.endpoint.clone(),
+            trusted: args.trusted.clone(),
+        }
+        .into_stream(stopped.clone())?,
+    };
+    let mut packs = Packs::new(args.envelope, args.per_payload, partitions);
+    let history = args.history.then(|| history(plan)).into_iter().flatten();
+    let bar = ProgressBar::new_spinner();
+    let stopwatch = Stopwatch::start();
+    let mut written = 0;
+    for delivered in history.chain(deliveries(plan)) {
+        anyhow::ensure!(!stopped.load(Ordering::Relaxed), "stopped after {written} records");
+        if let Some((partition, payload)) = packs.add(delivered.partition_hint, delivered.record) {
+            writer.write(partition, payload)?;
+        }
+        written += 1;
+        if written % 64 == 0 {
+            bar.set_position(written);
+            writer.tend()?;
+        }
+        let due = |elapsed: Duration| elapsed.as_millis() * u128::from(args.rate);
+        while args.rate > 0 && u128::from(written) * 1_000 > due(stopwatch.elapsed()) {
+            writer.tend()?;
+            std::thread::park_timeout(Duration::from_millis(1));
+        }
+    }
+    for (partition, payload) in packs.rest() {
+        writer.write(partition, payload)?;
+    }
+    writer.flush()?;
+    bar.finish_and_clear();
+    Ok(written)
+}
+
 fn write_feed(args: &Args, plan: &Plan, out: impl Write) -> std::io::Result<u64> {
-    let per_payload = if args.envelope.is_single() { 1 } else { args.per_payload as usize };
-    let mut payloads = Payloads::new(out, args.envelope, per_payload);
+    let per_payload =
+        if args.envelope.is_single() { 1 } else { args.per_payload.unwrap_or(PER_PAYLOAD) };
+    let mut payloads = Payloads::new(out, args.envelope, per_payload as usize);
     if args.history {
         for delivered in history(plan) {
             payloads.put(&delivered.record)?;

@@ -12,6 +12,7 @@ mod run;
 mod stop;
 mod test;
 mod tune;
+mod writer;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

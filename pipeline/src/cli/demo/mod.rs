@@ -13,21 +13,19 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::generate::PlanArgs;
 use super::replay::workers;
+use super::writer::{Packs, Writer};
 use super::{Chosen, stop};
 use crate::clock::Stopwatch;
 use crate::flow;
 use crate::generate::{Feed, Plan, Wrapping, deliveries, history, planted};
 use crate::progress::Input;
 use crate::source::batch::{Next, Source, SourceError, Word};
-use place::{Place, Writer};
+use place::Place;
 use show::Show;
 
 /// How many records the generator may be ahead of the consumer: at most some 3 MiB a partition of
 /// the Kafka inside this process, even if nothing packs.
 const AHEAD_RECORDS_MAX: u64 = 32_000;
-
-/// Bytes of records after which a payload is full, however many it may hold.
-const PAYLOAD_BYTES_MAX: usize = 256 << 10;
 
 /// How long joining the consumer group may take before records are made all the same.
 const JOIN_SECS_MAX: u64 = 15;
@@ -122,12 +120,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
         has_end: false,
         ..flow::Settings::default()
     };
-    let per_payload = if args.envelope.is_single() { 1 } else { 100 };
-    let packs = Packs {
-        wrapping: args.envelope,
-        per_payload: args.per_payload.map_or(per_payload, |n| n as usize),
-        waiting: (0..partitions).map(|_| Vec::new()).collect(),
-    };
+    let packs = Packs::new(args.envelope, args.per_payload, partitions);
     let bar = status(args.quiet, plan.records);
     let mut show = Show::new(&rules, &planted(&plan), &bar, args.quiet)?;
     let stopwatch = Stopwatch::start();
@@ -218,37 +211,6 @@ impl Source for Demo {
 
     fn name_of(&self, input: Input) -> String {
         self.source.name_of(input)
-    }
-}
-
-/// Records that wait for their payload to be full, by partition.
-struct Packs {
-    wrapping: Wrapping,
-    per_payload: usize,
-    waiting: Vec<Vec<Vec<u8>>>,
-}
-
-impl Packs {
-    /// Adds a record; the payload that is full with it, and its partition.
-    fn add(&mut self, hint: u64, record: Vec<u8>) -> Option<(u64, Vec<u8>)> {
-        let partition = hint % self.waiting.len() as u64;
-        if self.per_payload == 1 && self.wrapping == Wrapping::Plain {
-            return Some((partition, record));
-        }
-        let waiting = self.waiting.get_mut(usize::try_from(partition).ok()?)?;
-        waiting.push(record);
-        let bytes: usize = waiting.iter().map(Vec::len).sum();
-        let is_full = waiting.len() >= self.per_payload || bytes >= PAYLOAD_BYTES_MAX;
-        is_full.then(|| (partition, self.wrapping.wrap(&std::mem::take(waiting))))
-    }
-
-    /// All that waits.
-    fn rest(&mut self) -> Vec<(u64, Vec<u8>)> {
-        let waiting = self.waiting.iter_mut().zip(0..).filter(|(records, _)| !records.is_empty());
-        let wrapping = self.wrapping;
-        waiting
-            .map(|(records, partition)| (partition, wrapping.wrap(&std::mem::take(records))))
-            .collect()
     }
 }
 

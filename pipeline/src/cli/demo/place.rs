@@ -9,11 +9,14 @@ use anyhow::{Context, bail};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::mocking::MockCluster;
-use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
+use rdkafka::producer::DefaultProducerContext;
 use tokio::runtime::Runtime;
 
+#[cfg(feature = "kinesis")]
+use super::super::writer::StreamArgs;
+use super::super::writer::{Producing, Writer};
 use super::Args;
 use crate::source::batch::Source;
 use crate::source::kafka::{Kafka, Settings};
@@ -32,9 +35,6 @@ const PARTITIONS_REAL: u32 = 4;
 /// How long a broker may take to make or remove a topic.
 const ADMIN: Duration = Duration::from_secs(30);
 
-/// How long the last records may take to reach the topic.
-const FLUSH: Duration = Duration::from_secs(60);
-
 /// Somewhere to play.
 pub(super) struct Place {
     /// For people: `topic floodmark-demo-1f on kafka-1:9092`.
@@ -46,18 +46,6 @@ pub(super) struct Place {
     pub(super) writer: Box<dyn Writer>,
     /// What is removed when the demo is over.
     pub(super) kept: Box<dyn Kept>,
-}
-
-/// A way in for payloads.
-pub(super) trait Writer: Send {
-    /// Hands a payload over; it may wait for others.
-    fn write(&mut self, partition: u64, payload: Vec<u8>) -> anyhow::Result<()>;
-
-    /// Called now and then: what waits goes on its way.
-    fn tend(&mut self) -> anyhow::Result<()>;
-
-    /// Returns once the server has all.
-    fn flush(&mut self) -> anyhow::Result<()>;
 }
 
 /// What was made for the demo.
@@ -125,21 +113,15 @@ impl Place {
     #[cfg(feature = "kinesis")]
     fn kinesis(stream: &str, args: &Args, stopped: &Arc<AtomicBool>) -> anyhow::Result<Place> {
         use crate::source::kinesis;
-        use crate::source::kinesis::settings::{Access, Fetch};
         let stream = if stream.is_empty() { own_name() } else { stream.to_owned() };
         let shards = args.partitions.unwrap_or(PARTITIONS_REAL);
-        let settings = kinesis::Settings {
-            stream: stream.clone(),
-            start: kinesis::Position::Oldest,
-            fetch: Fetch::Poll { per_second: 4 },
-            leases: None,
-            access: Access {
-                region: args.region.clone(),
-                kinesis_endpoint: args.endpoint.clone(),
-                trusted: args.trusted.clone(),
-                ..Access::default()
-            },
+        let settings = StreamArgs {
+            name: stream.clone(),
+            region: args.region.clone(),
+            endpoint: args.endpoint.clone(),
+            trusted: args.trusted.clone(),
         };
+        let settings = settings.settings();
         let made = kinesis::OwnStream::make(&settings, shards).map_err(anyhow::Error::msg)?;
         let tell = Box::new(|what: &str| eprintln!("floodmark: {what}"));
         let writer = made.writer(stopped.clone());
@@ -236,69 +218,6 @@ impl Drop for Topic {
         if let Err(error) = self.remove() {
             eprintln!("floodmark: {error:#}; remove it yourself");
         }
-    }
-}
-
-/// A producer for one topic.
-struct Producing {
-    producer: BaseProducer,
-    topic: String,
-}
-
-impl Producing {
-    fn new(brokers: &str, topic: &str) -> anyhow::Result<Producing> {
-        let producer = ClientConfig::new()
-            .set("bootstrap.servers", brokers)
-            .set("compression.type", "lz4")
-            .set("linger.ms", "20")
-            .set("queue.buffering.max.messages", "100000")
-            .create()
-            .context("cannot start a producer")?;
-        Ok(Producing { producer, topic: topic.to_owned() })
-    }
-}
-
-impl Writer for Producing {
-    fn write(&mut self, partition: u64, payload: Vec<u8>) -> anyhow::Result<()> {
-        let mut record = BaseRecord::<(), [u8]>::to(&self.topic)
-            .payload(&payload)
-            .partition(i32::try_from(partition).unwrap_or(0));
-        loop {
-            match self.producer.send(record) {
-                Ok(()) => return Ok(()),
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
-                    self.producer.poll(Duration::ZERO);
-                    std::thread::park_timeout(Duration::from_millis(1));
-                    record = back;
-                }
-                Err((error, _)) => return Err(error).context("cannot produce"),
-            }
-        }
-    }
-
-    fn tend(&mut self) -> anyhow::Result<()> {
-        // Polling with a time limit would spin.
-        self.producer.poll(Duration::ZERO);
-        Ok(())
-    }
-
-    fn flush(&mut self) -> anyhow::Result<()> {
-        self.producer.flush(FLUSH).context("the last records did not reach the topic")
-    }
-}
-
-#[cfg(feature = "kinesis")]
-impl Writer for crate::source::kinesis::OwnWriter {
-    fn write(&mut self, partition: u64, payload: Vec<u8>) -> anyhow::Result<()> {
-        self.put(partition, payload).map_err(anyhow::Error::msg)
-    }
-
-    fn tend(&mut self) -> anyhow::Result<()> {
-        crate::source::kinesis::OwnWriter::tend(self).map_err(anyhow::Error::msg)
-    }
-
-    fn flush(&mut self) -> anyhow::Result<()> {
-        self.send().map_err(anyhow::Error::msg)
     }
 }
 

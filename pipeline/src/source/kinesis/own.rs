@@ -1,4 +1,5 @@
-//! A stream that is made, filled and removed again: for showing what Floodmark does on a real one.
+//! A stream that is filled, and may be made for that and removed again: for showing what Floodmark does
+//! on a real one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,12 +33,13 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The pause before what was throttled is put again.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// A stream of one's own.
+/// A stream to write to.
 pub struct OwnStream {
     runtime: Runtime,
     client: Client,
     name: String,
     shards: u32,
+    /// It is to be removed.
     is_there: bool,
 }
 
@@ -47,13 +49,7 @@ impl OwnStream {
     /// # Errors
     /// In words; one that is there already is refused, and left alone.
     pub fn make(settings: &Settings, shards: u32) -> Result<OwnStream, String> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("kinesis-own")
-            .enable_all()
-            .build()
-            .map_err(|error| error.to_string())?;
-        let client = runtime.block_on(access::connect(&settings.access))?.kinesis;
+        let (runtime, client) = connect(settings)?;
         let name = settings.stream_name().to_owned();
         let fault = |trouble: &Trouble| format!("cannot create the stream {name}: {trouble}");
         let create = client.create_stream().stream_name(&name);
@@ -71,6 +67,28 @@ impl OwnStream {
         let own = OwnStream { runtime, client, name, shards, is_there: true };
         own.until_active()?;
         Ok(own)
+    }
+
+    /// The stream that `settings` names, which is somebody's: it is written to, and stays.
+    ///
+    /// # Errors
+    /// In words.
+    pub fn find(settings: &Settings) -> Result<OwnStream, String> {
+        let (runtime, client) = connect(settings)?;
+        let name = settings.stream_name().to_owned();
+        let look = client.describe_stream_summary().stream_name(&name);
+        let looked = runtime.block_on(look.send()).map_err(|error| Trouble::of(&error));
+        let found =
+            looked.map_err(|trouble| format!("cannot find the stream {name}: {trouble}"))?;
+        let shards = found.stream_description_summary.map_or(1, |it| it.open_shard_count);
+        let shards = u32::try_from(shards).unwrap_or(1).max(1);
+        Ok(OwnStream { runtime, client, name, shards, is_there: false })
+    }
+
+    /// How many shards it has that can be written to.
+    #[must_use]
+    pub fn shards(&self) -> u32 {
+        self.shards
     }
 
     fn until_active(&self) -> Result<(), String> {
@@ -125,7 +143,18 @@ impl OwnStream {
     }
 }
 
-/// Whatever happens, the stream does not stay, and costs nothing.
+fn connect(settings: &Settings) -> Result<(Runtime, Client), String> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("kinesis-own")
+        .enable_all()
+        .build()
+        .map_err(|error| error.to_string())?;
+    let client = runtime.block_on(access::connect(&settings.access))?.kinesis;
+    Ok((runtime, client))
+}
+
+/// Whatever happens, a stream that was made does not stay, and costs nothing.
 impl Drop for OwnStream {
     fn drop(&mut self) {
         if let Err(why) = self.remove() {

@@ -170,6 +170,7 @@ mod tests {
         assert_eq!(sequence("0").as_str(), "0");
     }
 
+    #[cfg(feature = "kinesis")]
     #[test]
     fn the_further_position_is_kept() {
         let position = |text| Position::parse(text).unwrap();
