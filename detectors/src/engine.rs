@@ -7,6 +7,7 @@
 mod agenda;
 mod state;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -50,6 +51,16 @@ impl Default for Options {
     fn default() -> Options {
         Options { seed: 0, windows_max: WINDOWS_MAX, keeps_changes: false }
     }
+}
+
+/// What windows rest on: an engine that [judges](Engine::judging_from) from the one time on, and is
+/// given all records from the other on, says the same from then on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Needs {
+    /// No sample of an earlier event time comes, or is one that anything rests on which may yet be said.
+    pub judges_from: EventTime,
+    /// The earliest event time of a record that any window of such samples holds.
+    pub from: EventTime,
 }
 
 /// What a batch of records, or the passing of time, led to.
@@ -122,6 +133,8 @@ pub struct Engine {
     /// The watermark up to which a restored state had forgotten: a window that is not in it holds
     /// nothing from before.
     forgotten: AtomicI64,
+    /// What is older is there for the sake of what comes after it.
+    judges_from: EventTime,
     opened: AtomicU64,
     /// Bytes of the records that windows hold, and how many they may.
     evidence_bytes: AtomicI64,
@@ -142,6 +155,7 @@ impl Engine {
             dirty: Mutex::default(),
             watermark: AtomicI64::new(EventTime::MIN.0),
             forgotten: AtomicI64::new(EventTime::MIN.0),
+            judges_from: EventTime::MIN,
             opened: AtomicU64::new(0),
             evidence_bytes: AtomicI64::new(0),
             evidence_bytes_max: EVIDENCE_BYTES_MAX,
@@ -153,6 +167,12 @@ impl Engine {
     #[must_use]
     pub fn with_evidence_bytes_max(self, evidence_bytes_max: u64) -> Engine {
         Engine { evidence_bytes_max, ..self }
+    }
+
+    /// The same, to be given what another engine's windows rest on.
+    #[must_use]
+    pub fn judging_from(self, judges_from: EventTime) -> Engine {
+        Engine { judges_from, ..self }
     }
 
     /// Bytes of the records that windows hold as evidence.
@@ -177,6 +197,36 @@ impl Engine {
     #[must_use]
     pub fn window_count(&self) -> usize {
         self.windows.len()
+    }
+
+    /// What its windows rest on; nothing where nothing may yet be said of what was.
+    #[must_use]
+    pub fn needs(&self) -> Option<Needs> {
+        // What comes from now on is no older.
+        let watermark = self.watermark();
+        // A sample of a correlation above comes of records that are up to so much older. Children
+        // come before their parents.
+        let mut reaches = vec![0; self.rules.rules.len()];
+        let mut before = 0;
+        for (index, rule) in self.rules.rules.iter().enumerate() {
+            let reach = reaches.get(index).map_or(0, |reach| reach + rule.timespan_secs);
+            for tap in &rule.taps {
+                if let Some(parent) = reaches.get_mut(tap.rule) {
+                    *parent = reach.max(*parent);
+                }
+            }
+            if rule.kind.waits() {
+                before = reach.max(before);
+            }
+        }
+        let rules: HashMap<u64, (&Rule, i64)> =
+            self.rules.rules.iter().zip(reaches).map(|(rule, r)| (rule.tag, (rule, r))).collect();
+        let needs = |window: &Window| {
+            let (rule, reach) = rules.get(&window.rule_tag)?;
+            Some(window.needs_from(rule)?.plus(-reach))
+        };
+        let earliest = self.windows.iter().filter_map(|entry| needs(entry.value())).min()?;
+        Some(Needs { judges_from: earliest.min(watermark), from: earliest.plus(-before) })
     }
 
     /// Looks at the window of `rule` for these group-by values.
@@ -285,7 +335,8 @@ impl Engine {
                 // A single late record is still said, by itself.
                 let mut alone = Window::new(rule, window.key.clone(), EventTime::MIN);
                 inserted = alone.insert(rule, sample, &mut record, &next_opened, &mut consequences);
-                alone.advance(rule, EventTime::MAX, &next_opened, &mut consequences);
+                let judges_from = self.judges_from;
+                alone.advance(rule, EventTime::MAX, judges_from, &next_opened, &mut consequences);
             }
             if matches!(inserted, Inserted::New | Inserted::Spare) {
                 is_news = !std::mem::replace(&mut window.is_dirty, true);
@@ -434,7 +485,7 @@ impl Engine {
                 return;
             };
             let before = window.record_bytes();
-            window.advance(rule, until, &next_opened, &mut consequences);
+            window.advance(rule, until, self.judges_from, &next_opened, &mut consequences);
             due = window.due(rule);
             window.called_at = due;
             is_news = !std::mem::replace(&mut window.is_dirty, true);

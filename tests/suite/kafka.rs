@@ -1,6 +1,7 @@
 //! `floodmark run` on a real Kafka broker, killed, stopped, and beside others.
 
 mod broker;
+mod members;
 mod outage;
 #[cfg(feature = "kafka-tls")]
 mod secure;
@@ -181,6 +182,28 @@ fn the_demo_plays_through_a_real_broker_and_leaves_nothing_there() {
     assert!(broker.topics().iter().any(|topic| topic == "precious"));
 }
 
+#[test]
+fn what_is_generated_into_a_topic_is_read_from_it() {
+    let broker = Broker::shared();
+    let place = Place::new("generated", "");
+    let to = ["generate", "--kafka", &broker.address, "--topic", "generated", "--records", "3000"];
+    let mut written = 0;
+    for more in [
+        &["--start", "2025-11-25T09:00:00Z", "--envelope", "cloudwatch", "--rate", "20000"][..],
+        &["--start", "2025-11-26T09:00:00Z", "--envelope", "kpl", "--per-payload", "7"],
+        &["--start", "2025-11-27T09:00:00Z", "--feed", "ordered"],
+    ] {
+        let done = floodmark(&[&to[..], more].concat()).expect(0);
+        written += done.stderr.split_once(" records").unwrap().0.parse::<u64>().unwrap();
+    }
+    let run = floodmark(&args!["run", "--config", place.config, "--until-idle"]).expect(0);
+    let read = format!("ended: {written} records, ");
+    assert!(run.stderr.contains(&read) && run.stderr.contains(" 0 rejected"), "{}", run.stderr);
+    let absent = [&to[..4], &["absent"]].concat();
+    let absent = floodmark(&absent).expect(2).stderr;
+    assert!(absent.contains("there is no topic absent on"), "{absent}");
+}
+
 /// A test's folder, topic and group.
 struct Place {
     _folder: tempfile::TempDir,
@@ -237,6 +260,8 @@ fn configure(folder: &Path, file: &str, broker: &Broker, topic: &str, more: &str
 /// The traffic on its way into a topic, never far ahead of who reads it.
 struct Feed {
     lines: Vec<String>,
+    /// Where each goes.
+    partitions: Vec<i32>,
     written: usize,
     writer: Writer,
     progress: Progress,
@@ -250,12 +275,19 @@ struct Feed {
 
 impl Feed {
     fn of(broker: &Broker, topic: &str, lines: Vec<String>) -> Feed {
+        let partitions = (0..lines.len()).map(partition).collect();
+        Feed::to(broker, topic, lines, partitions)
+    }
+
+    /// Each record to its partition.
+    fn to(broker: &Broker, topic: &str, lines: Vec<String>, partitions: Vec<i32>) -> Feed {
         let metronome = Metronome::default();
         metronome.set(&lines[0]);
         Feed {
             writer: broker.writer(topic, PARTITIONS),
             progress: broker.group(topic, topic, PARTITIONS),
             lines,
+            partitions,
             written: 0,
             metronome,
             behind: VecDeque::new(),
@@ -275,7 +307,7 @@ impl Feed {
             if time > self.latest.1 {
                 self.latest = (number, time);
             }
-            self.writer.write(partition(number), line);
+            self.writer.write(self.partitions[number], line);
         }
         self.writer.flush();
         self.written = upto;

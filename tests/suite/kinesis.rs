@@ -13,7 +13,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::Duration;
 
-use floodmark::source::batch::{Next, Source, Word};
+use floodmark::source::batch::{Durable, Next, Source, Word};
 use floodmark::source::kinesis::settings::{Access, Fetch, Key, Leases, Role};
 use floodmark::source::kinesis::{Kinesis, Position, Settings};
 
@@ -109,7 +109,7 @@ impl Reading {
             Next::Lost(inputs) => {
                 self.lost.extend(inputs.into_iter().map(|input| self.source.name_of(input)));
             }
-            Next::Leaving(_) => panic!("it asks for nothing"),
+            Next::Leaving(_) | Next::Overtaken(_) => panic!("it asks for nothing"),
             Next::Unheard(_) => panic!("a shard is heard, or its reader says why not"),
             Next::Ended(input) => self.ended.push(self.source.name_of(input)),
             Next::CaughtUp(input) => drop(self.caught_up.insert(self.source.name_of(input))),
@@ -122,7 +122,8 @@ impl Reading {
 
     /// Says that this much is in the ledger.
     fn durable(&mut self, name: &str, position: &str) {
-        let word = Word::Durable(vec![(self.inputs[name], position.into())]);
+        let (input, position) = (self.inputs[name], position.into());
+        let word = Word::Durable(vec![Durable { input, position, handover: None }]);
         self.source.hear(word).unwrap();
     }
 

@@ -1,6 +1,7 @@
 //! What must be found in a stream, whatever happens to who reads it, and what was told of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::path::Path;
 use std::sync::LazyLock;
 
@@ -34,10 +35,16 @@ pub(super) static SHORT: LazyLock<Oracle> =
 
 impl Oracle {
     pub(super) fn of(lines: Vec<String>) -> Oracle {
+        Oracle::by(&[], lines)
+    }
+
+    /// What is found with these further arguments of `replay`.
+    pub(super) fn by(more: &[OsString], lines: Vec<String>) -> Oracle {
         let folder = tempfile::tempdir().unwrap();
         let feed = folder.path().join("feed.ndjson");
         std::fs::write(&feed, lines.join("\n") + "\n").unwrap();
-        let done = floodmark(&args!["replay", feed, "--alerts", "-", "--quiet"]).expect(0);
+        let arguments = args!["replay", feed, "--alerts", "-", "--quiet"];
+        let done = floodmark(&[&arguments, more].concat()).expect(0);
         let bursts = sorted(values(&done.text()).iter().map(burst));
         assert!(bursts.len() >= 50, "{} bursts", bursts.len());
         assert!(bursts.windows(2).all(|pair| pair[0] != pair[1]), "no two bursts are the same");
@@ -75,8 +82,26 @@ impl Told {
         assert_eq!(*known, finding, "the same revision says two things");
     }
 
+    /// What another process told. Of one burst's one revision both say the same, at their own time.
+    pub(super) fn join(&mut self, other: Told) {
+        self.torn += other.torn;
+        for (id, revisions) in other.bursts {
+            let own = self.bursts.entry(id).or_default();
+            for (revision, finding) in revisions {
+                let known = own.entry(revision).or_insert_with(|| finding.clone());
+                let said = |it: &Value| (life_of(it).to_owned(), burst(it));
+                assert_eq!(said(known), said(&finding), "one revision says two things");
+            }
+        }
+    }
+
     pub(super) fn last(&self) -> impl Iterator<Item = (&String, &Value)> {
         self.bursts.iter().filter_map(|(id, said)| Some((id, said.last_key_value()?.1)))
+    }
+
+    /// Whether no burst is open, as far as was told.
+    pub(super) fn is_over(&self) -> bool {
+        self.last().all(|(_, finding)| ["closed", "merged"].contains(&life_of(finding)))
     }
 
     /// Bursts that were not only closed by the end of all input: said at another moment than the

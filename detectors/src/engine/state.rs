@@ -27,6 +27,14 @@ pub struct State {
     pub windows: Vec<(WindowKey, Window)>,
 }
 
+/// Nothing.
+impl Default for State {
+    fn default() -> State {
+        let (watermark, forgotten) = (EventTime::MIN, EventTime::MIN);
+        State { watermark, forgotten, opened: 0, windows: Vec::new() }
+    }
+}
+
 impl State {
     /// What rules remember of keys beside samples and bursts: what is learnt from history. It is of
     /// no position and no watermark, so it may be put before any other input.

@@ -55,6 +55,12 @@ struct Kept {
 }
 
 impl Burst {
+    /// How often it was spoken of.
+    #[must_use]
+    pub fn revision(&self) -> u32 {
+        self.revision
+    }
+
     /// A burst that opens with its first hot sample, tripped by the record `crossing`.
     #[must_use]
     pub fn open(

@@ -165,16 +165,18 @@ impl Window {
         inserted
     }
 
-    /// Lets time pass: decides what waited, closes what is over, forgets what is too old.
+    /// Lets time pass: decides what waited, closes what is over, forgets what is too old. What lies
+    /// before `judges_from` is there for the sake of what comes after it.
     pub fn advance(
         &mut self,
         rule: &Rule,
         watermark: EventTime,
+        judges_from: EventTime,
         next_opened: &dyn Fn() -> u64,
         out: &mut Consequences,
     ) {
         if rule.kind.waits() {
-            self.decide(rule, watermark, next_opened, out);
+            self.decide(rule, watermark, judges_from, next_opened, out);
         }
         let horizon = watermark.plus(-longest_span(rule));
         if horizon > self.horizon {
@@ -272,6 +274,24 @@ impl Window {
         !self.bursts.is_empty()
     }
 
+    /// The earliest event time of a sample that anything rests on which may yet be said of it: a window
+    /// that is empty, given all from there on, becomes this one. What a rule remembers over its
+    /// memory (`first_seen`) is not asked for.
+    #[must_use]
+    pub fn needs_from(&self, rule: &Rule) -> Option<EventTime> {
+        let sample = self.samples.as_slice().first().map(|held| held.time);
+        let before = match rule.kind {
+            // What is hot is the end of a quiet, after slots that were not.
+            Kind::Silence { quiet_secs, slot_secs, slots } => {
+                quiet_secs + slot_secs * (i64::from(slots) + 1)
+            }
+            _ => 0,
+        };
+        let burst = self.bursts.iter().map(|burst| burst.first.plus(-before)).min();
+        let waiting = self.waiting.needs_from(&rule.kind);
+        [sample, burst, waiting].into_iter().flatten().min()
+    }
+
     /// Drops all but what a rule remembers of the key; false if that is nothing.
     pub(crate) fn keep_memory(&mut self) -> bool {
         self.samples = Samples::default();
@@ -302,11 +322,13 @@ impl Window {
         &mut self,
         rule: &Rule,
         watermark: EventTime,
+        judges_from: EventTime,
         next_opened: &dyn Fn() -> u64,
         out: &mut Consequences,
     ) {
         if matches!(self.waiting, Waiting::Nothing) {
-            let places = self.samples.between(self.decided, watermark.plus(-1));
+            let from = self.decided.max(judges_from);
+            let places = self.samples.between(from, watermark.plus(-1));
             let mut hot = Vec::new();
             for place in places {
                 let window = verdict::ending_at(

@@ -257,6 +257,22 @@ impl Waiting {
         }
     }
 
+    /// The earliest event time of a sample that what is undecided rests on.
+    pub(super) fn needs_from(&self, kind: &Kind) -> Option<EventTime> {
+        match (self, kind) {
+            (Waiting::Seen { undecided, .. }, _) => undecided.0.keys().next().map(|(t, ..)| *t),
+            (Waiting::Bins { open, closed, .. }, Kind::Surge { bucket_secs, .. }) => {
+                let bin = open.keys().chain(closed.keys()).min();
+                bin.map(|bin| EventTime(bin * bucket_secs))
+            }
+            (Waiting::Slots { active, undecided }, Kind::Silence { slot_secs, .. }) => {
+                let slot = active.first().map(|slot| EventTime(slot * slot_secs));
+                undecided.keys().next().copied().into_iter().chain(slot).min()
+            }
+            _ => None,
+        }
+    }
+
     /// The watermark from which on something more can be decided.
     #[must_use]
     pub fn due(&self, kind: &Kind) -> Option<EventTime> {

@@ -130,7 +130,7 @@ pub(super) fn run(
 }
 
 /// The bursts as the ledger tells them: one id each, and no id without one.
-fn verdict(alerts: &[Alert]) -> Result<BTreeSet<(String, Extent)>, String> {
+pub(super) fn verdict(alerts: &[Alert]) -> Result<BTreeSet<(String, Extent)>, String> {
     let mut by_id: BTreeMap<u128, Vec<&Alert>> = BTreeMap::new();
     for alert in alerts {
         by_id.entry(alert.id.0).or_default().push(alert);

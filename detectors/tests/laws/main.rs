@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod evidence;
+mod handover;
 mod ledger;
 mod stream;
 mod wrong_turns;
@@ -220,6 +221,27 @@ proptest! {
     ) {
         let stream = fit(&rule, stream);
         let found = ledger::run(&rule, &stream, &lives);
+        prop_assert_eq!(found, Ok(truth(&rule, &stream)));
+    }
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    /// Taken over at any moments: none lost, none false, none renamed. What a rule learns over its
+    /// memory is another matter.
+    #[test]
+    fn windows_are_made_again_from_what_they_rest_on(
+        rule in rules().prop_filter("learns", |rule| {
+            !matches!(rule.kind, Kind::FirstSeen { .. } | Kind::Surge { .. })
+        }),
+        stream in streams(),
+        stays in prop::collection::vec((0_u8..6, 0_u8..3, 0_u8..3), 0..4),
+        sizes in prop::collection::vec(any::<u8>(), 1..20),
+    ) {
+        let mut stream = fit(&rule, stream);
+        stream.inputs.truncate(1);
+        let found = handover::run(&rule, &stream, &stays, &sizes);
         prop_assert_eq!(found, Ok(truth(&rule, &stream)));
     }
 }

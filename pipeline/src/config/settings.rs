@@ -98,6 +98,9 @@ pub enum SinkKind {
 pub struct Engine {
     /// How much later than newer ones a record may come, seconds.
     pub lateness_secs: i64,
+    /// Whether time goes on with the clock while all sources have been caught up with; else with
+    /// records alone.
+    pub follows_clock: bool,
     /// Worker threads; `None` for as many as the machine has cores.
     pub workers: Option<NonZeroUsize>,
     /// Most windows of one rule.
@@ -106,11 +109,22 @@ pub struct Engine {
 
 impl Default for Engine {
     fn default() -> Engine {
-        Engine { lateness_secs: 900, workers: None, windows_max: WINDOWS_MAX }
+        Engine { lateness_secs: 900, follows_clock: true, workers: None, windows_max: WINDOWS_MAX }
     }
 }
 
 impl Settings {
+    /// Whether windows are kept by input: all that is read are topics that are keyed by what rules
+    /// group by, so that each window lies in one partition, and goes where that goes.
+    #[must_use]
+    pub fn is_keyed(&self) -> bool {
+        let is_keyed = |source: &Source| match &source.kind {
+            SourceKind::Kafka(kafka) => !kafka.keyed_by.is_empty(),
+            SourceKind::File { .. } | SourceKind::Stdin | SourceKind::Kinesis(_) => false,
+        };
+        self.sources.iter().all(is_keyed)
+    }
+
     /// The ledger's file: the one that is named, else one beside the configuration where a source
     /// goes on after a stop. None where all is read again from its beginning: it is in memory then.
     #[must_use]
@@ -313,11 +327,14 @@ fn engine(mut section: Section<'_, '_>, report: &mut Report<'_>) -> Engine {
     let defaults = Engine::default();
     let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     let lateness = section.duration_secs("lateness", 0..=7 * 86_400, report);
+    let follows_clock =
+        section.word("time_follows", &[("clock", true), ("records", false)], report);
     let workers = section.number("workers", 1..=1_024, report);
     let windows = section.number("windows_max", 1_000..=1 << 32, report);
     section.end(report);
     Engine {
         lateness_secs: lateness.unwrap_or(defaults.lateness_secs),
+        follows_clock: follows_clock.unwrap_or(defaults.follows_clock),
         workers: workers.and_then(|workers| NonZeroUsize::new(count(workers))),
         windows_max: windows.map_or(defaults.windows_max, count),
     }

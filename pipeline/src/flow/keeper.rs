@@ -12,12 +12,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
-use floodmark_detectors::engine::{Engine, State};
+use floodmark_detectors::engine::State;
 use floodmark_detectors::time::EventTime;
 
-use super::{Report, lock, take};
+use super::lanes::{Lane, Lanes};
+use super::{Heard, Report, lock, take};
 use crate::clock::{self, Stopwatch};
 use crate::progress::{Input, Position, Progress};
+use crate::source::batch::{Durable, Handover};
 
 /// How often it looks whether there is something to do.
 const LOOK: Duration = Duration::from_millis(200);
@@ -30,9 +32,11 @@ const GRACE: Duration = Duration::from_micros(200);
 pub struct Checkpoint {
     /// How far inputs are done, by name.
     pub positions: Vec<Kept>,
-    /// Windows that changed since the checkpoint before, and the watermark of the positions.
-    pub state: State,
-    durable: Sender<Vec<(Input, Box<str>)>>,
+    /// By lane: windows that changed since the checkpoint before, and the watermark of the positions.
+    pub states: Vec<(Arc<str>, State)>,
+    /// Lanes whose windows are somebody else's. One of the same name may have begun since.
+    pub gone: Vec<Arc<str>>,
+    durable: Sender<Vec<Durable>>,
     is_under_way: Arc<AtomicBool>,
 }
 
@@ -47,14 +51,19 @@ pub struct Kept {
     pub position: Box<str>,
     /// It brings nothing before this any more.
     pub settled: EventTime,
+    /// What its next reader needs, where the input has a lane of its own.
+    pub handover: Option<Handover>,
 }
 
 impl Checkpoint {
     /// It is where no crash reaches it: the source may tell its peer.
     pub fn is_durable(self) {
+        let done = self.positions.into_iter().map(|kept| {
+            let Kept { input, position, handover, .. } = kept;
+            Durable { input, position, handover }
+        });
         // Once the source has ended nobody listens, and nobody needs to.
-        let positions = self.positions.into_iter().map(|kept| (kept.input, kept.position));
-        drop(self.durable.send(positions.collect()));
+        drop(self.durable.send(done.collect()));
         self.is_under_way.store(false, Ordering::Release);
     }
 }
@@ -101,7 +110,7 @@ impl Turns {
 
 /// What a keeper works with.
 pub(super) struct Keeper<'f> {
-    pub(super) engine: &'f Engine,
+    pub(super) lanes: &'f Lanes,
     pub(super) progress: &'f std::sync::Mutex<Progress>,
     pub(super) names: &'f std::sync::Mutex<BTreeMap<Input, Arc<str>>>,
     pub(super) turns: &'f Turns,
@@ -109,13 +118,13 @@ pub(super) struct Keeper<'f> {
     pub(super) interval: Option<Duration>,
     /// Whether time passes while every input has been caught up with, and by how much less.
     pub(super) lateness_secs: Option<i64>,
-    pub(super) durable: Sender<Vec<(Input, Box<str>)>>,
+    pub(super) durable: Sender<Vec<Durable>>,
     pub(super) is_under_way: Arc<AtomicBool>,
 }
 
 impl Keeper<'_> {
     /// Works until the workers have ended. `wishes` asks for a checkpoint before its time.
-    pub(super) fn run(&self, reports: &Sender<Report>, wishes: &Receiver<()>) {
+    pub(super) fn run(&self, reports: &Sender<Heard>, wishes: &Receiver<()>) {
         if self.interval.is_none() && self.lateness_secs.is_none() {
             return;
         }
@@ -134,7 +143,7 @@ impl Keeper<'_> {
                 let Some(checkpoint) = self.checkpoint() else { continue };
                 (since, is_wished) = (Stopwatch::start(), false);
                 let report = Report { checkpoint: Some(checkpoint), ..Report::default() };
-                if reports.send(report).is_err() {
+                if reports.send(Heard::of_none(report)).is_err() {
                     return;
                 }
             }
@@ -142,43 +151,94 @@ impl Keeper<'_> {
     }
 
     /// Where no input holds anything more at present, time goes on with the clock.
-    fn let_time_pass(&self, reports: &Sender<Report>) {
+    fn let_time_pass(&self, reports: &Sender<Heard>) {
         let Some(lateness_secs) = self.lateness_secs else { return };
         let now = clock::wall_time().plus(-lateness_secs);
-        {
-            let mut progress = lock(self.progress);
-            if !progress.is_idle() {
-                return;
+        if let Some(lane) = self.lanes.of_all() {
+            {
+                let mut progress = lock(self.progress);
+                if !progress.is_idle() {
+                    return;
+                }
+                progress.passed(now);
             }
-            progress.passed(now);
+            advance(lane, now, reports);
+            return;
         }
-        let mut report = Report::default();
-        take(&mut report, self.engine.advance(now));
-        if !report.alerts.is_empty() {
-            // If nobody listens any more, the flow is about to end.
-            drop(reports.send(report));
+        for (input, lane) in self.lanes.each_own() {
+            {
+                let mut progress = lock(self.progress);
+                if !progress.is_idle_alone(input) {
+                    continue;
+                }
+                progress.has_passed(input, now);
+            }
+            advance(&lane, now, reports);
         }
     }
 
-    /// Positions, then windows, then a wait for the alerts.
+    /// Positions, then windows, then a wait for the alerts. Before the positions it is looked what
+    /// windows rest on: what begins to matter later stands behind what is done by then.
     pub(super) fn checkpoint(&self) -> Option<Checkpoint> {
         self.interval?;
-        let (positions, watermark) = {
-            let progress = lock(self.progress);
-            (progress.positions(), progress.watermark())
+        let (own, gone) = self.lanes.take();
+        let needs: Vec<_> = own
+            .iter()
+            .map(|(input, lane)| {
+                let done_count = lock(self.progress).done_count(*input);
+                (*input, lane.engine().needs(), done_count)
+            })
+            .collect();
+        let (positions, watermark, mut handovers) = {
+            let mut progress = lock(self.progress);
+            let handovers: BTreeMap<Input, Handover> = needs
+                .into_iter()
+                .filter_map(|(input, needs, done_count)| {
+                    let from = needs.map(|needs| needs.from);
+                    let handover = Handover {
+                        reread_from: progress.reread_from(input, from, done_count)?,
+                        settled: progress.settled(input).unwrap_or(EventTime::MIN),
+                        judges_from: needs.map_or(EventTime::MIN, |needs| needs.judges_from),
+                    };
+                    Some((input, handover))
+                })
+                .collect();
+            (progress.positions(), progress.watermark(), handovers)
         };
-        let state = self.engine.changes(watermark.unwrap_or(EventTime::MIN));
+        let settled = |input: Input| {
+            let position = positions.iter().find(|position| position.input == input);
+            position.map_or(EventTime::MIN, |position| position.settled)
+        };
+        let mut states: Vec<(Arc<str>, State)> = own
+            .iter()
+            .map(|(input, lane)| (lane.name(), lane.engine().changes(settled(*input))))
+            .collect();
+        if let Some(lane) = self.lanes.of_all() {
+            let state = lane.engine().changes(watermark.unwrap_or(EventTime::MIN));
+            states.push((lane.name(), state));
+        }
         self.turns.pass();
         let names = lock(self.names);
         let kept = positions.into_iter().filter_map(|Position { input, position, settled }| {
-            Some(Kept { input, name: names.get(&input)?.clone(), position, settled })
+            let name = names.get(&input)?.clone();
+            Some(Kept { input, name, position, settled, handover: handovers.remove(&input) })
         });
         self.is_under_way.store(true, Ordering::Release);
         Some(Checkpoint {
             positions: kept.collect(),
-            state,
+            states,
+            gone,
             durable: self.durable.clone(),
             is_under_way: self.is_under_way.clone(),
         })
+    }
+}
+
+fn advance(lane: &Arc<Lane>, now: EventTime, reports: &Sender<Heard>) {
+    let mut report = Report::default();
+    take(&mut report, lane.engine().advance(now));
+    if !report.alerts.is_empty() {
+        // If nobody listens any more, the flow is about to end.
+        drop(reports.send(Heard::of(lane, report)));
     }
 }

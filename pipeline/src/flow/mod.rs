@@ -10,6 +10,7 @@
 //! cause is what is reported.
 
 mod keeper;
+mod lanes;
 mod order;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,11 +29,11 @@ use crate::envelope;
 use crate::feeds;
 use crate::incident::Incidents;
 use crate::open::{Opened, Reject};
-use crate::progress::{AHEAD_SECS_MAX, Input, Progress, Ticket};
-use crate::source::batch::{Batch, Next, Source, SourceError, Word};
+use crate::progress::{AHEAD_SECS_MAX, Input, Progress, Ticket, Worked};
+use crate::source::batch::{Batch, Durable, Next, Source, SourceError, Word};
 pub use keeper::{Checkpoint, Kept};
 use keeper::{Keeper, Turns};
-use order::Order;
+pub use lanes::{Lane, Lanes, Saved};
 
 /// Batches that wait for a worker, at most.
 const BATCHES_WAITING_MAX: usize = 32;
@@ -68,19 +69,30 @@ pub struct Settings {
     /// Whether time goes on with the clock while all inputs have been caught up with: for a daemon,
     /// never for history.
     pub is_live: bool,
-    /// Inputs that are gone on with, and what they had settled.
-    pub resumed: BTreeMap<String, EventTime>,
+    /// Inputs that are gone on with.
+    pub resumed: BTreeMap<String, Resumed>,
     /// What was said last of bursts that may be spoken of again.
     pub said: Vec<Alert>,
-    /// What a stop had left unsaid.
-    pub left: Vec<Alert>,
     /// Whether reports say which feeds batches came by.
     pub watches_feeds: bool,
+}
+
+/// How far an input is that is gone on with.
+#[derive(Debug, Clone)]
+pub struct Resumed {
+    /// Where it is to be read on from, in its source's words.
+    pub position: Box<str>,
+    /// What it had settled.
+    pub settled: EventTime,
+    /// Windows hold something of what stands from here on.
+    pub reread_from: Option<Box<str>>,
 }
 
 /// What one batch came to.
 #[derive(Debug, Default)]
 pub struct Report {
+    /// The lane that the alerts are of, by name.
+    pub lane: Arc<str>,
     /// What is to be said, each burst's revisions in order.
     pub alerts: Vec<Alert>,
     /// Payloads and records that could not be read, or came too late.
@@ -104,10 +116,27 @@ pub struct Report {
     pub checkpoint: Option<Checkpoint>,
 }
 
+/// A report, and where it comes from.
+struct Heard {
+    /// None where it is of no lane.
+    lane: Option<Arc<Lane>>,
+    /// Another process has said what it says.
+    is_reread: bool,
+    report: Report,
+}
+
+/// A batch on its way to a worker.
+struct Work {
+    ticket: Ticket,
+    lane: Arc<Lane>,
+    name: Arc<str>,
+    batch: Batch,
+}
+
 /// Runs until the source ends, `stop` is set, or something fails. `listen` gets every report, and
 /// now and then none, so that it can look at the clock.
 pub fn run(
-    engine: &Engine,
+    lanes: &Lanes,
     source: Box<dyn Source>,
     settings: &Settings,
     stop: &AtomicBool,
@@ -117,12 +146,16 @@ pub fn run(
     let progress = Mutex::new(Progress::default());
     let names = Mutex::new(BTreeMap::new());
     let turns = Turns::of(workers);
-    let (batches_in, batches_out) = bounded(BATCHES_WAITING_MAX);
+    // A lane of one input is worked on in the input's order, so that whoever reads the input again
+    // gives its bursts the same names.
+    let queues = if lanes.is_keyed() { workers } else { 1 };
+    let (batches_in, batches_out): (Vec<_>, Vec<_>) =
+        (0..queues).map(|_| bounded(BATCHES_WAITING_MAX.div_ceil(queues))).unzip();
     let (reports_in, reports_out) = bounded(REPORTS_WAITING_MAX);
     let (wishes_in, wishes) = bounded(1);
     let (durable_in, durable) = unbounded();
     let keeper = Keeper {
-        engine,
+        lanes,
         progress: &progress,
         names: &names,
         turns: &turns,
@@ -134,10 +167,12 @@ pub fn run(
     std::thread::scope(|scope| {
         let mut feed = Feed {
             source,
+            lanes,
             progress: &progress,
             names: &names,
-            resumed: &settings.resumed,
+            settings,
             batches: batches_in,
+            reports: reports_in.clone(),
             wishes: wishes_in,
             durable,
             stop,
@@ -149,11 +184,12 @@ pub fn run(
             let Feed { source, durable, .. } = feed;
             (ended, source, durable)
         });
-        for worker in 0..workers {
-            let (batches, reports) = (batches_out.clone(), reports_in.clone());
+        for (worker, batches) in (0..workers).zip(batches_out.iter().cycle()) {
+            let (batches, reports) = (batches.clone(), reports_in.clone());
             let (progress, turns) = (&progress, &turns);
+            let is_keyed = lanes.is_keyed();
             scope.spawn(move || {
-                work(engine, progress, turns, worker, settings, &batches, &reports);
+                work(progress, is_keyed, turns, worker, settings, &batches, &reports);
                 turns.ended();
             });
         }
@@ -161,41 +197,64 @@ pub fn run(
         let keeper = &keeper;
         scope.spawn(move || keeper.run(&reports, &wishes));
         drop((batches_out, reports_in));
-        let mut order = Order::after(&settings.said);
         let mut incidents = Incidents::after(&settings.said);
-        let mut tell = |mut report: Report| {
-            report.alerts = incidents.put(order.put(report.alerts));
+        let mut tell = |heard: Heard| {
+            let Heard { lane, is_reread, mut report } = heard;
+            if let Some(lane) = lane {
+                report.alerts = lane.put(report.alerts, !is_reread);
+                report.lane = lane.name();
+            }
+            report.alerts = incidents.put(report.alerts);
             listen(report);
         };
-        tell(Report { alerts: settings.left.clone(), ..Report::default() });
+        if let Some(lane) = lanes.of_all() {
+            tell(Heard::left(lane));
+        }
         loop {
             match reports_out.recv_timeout(WAIT) {
-                Ok(report) => tell(report),
-                Err(RecvTimeoutError::Timeout) => tell(Report::default()),
+                Ok(heard) => tell(heard),
+                Err(RecvTimeoutError::Timeout) => tell(Heard::of_none(Report::default())),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
         let (ended, mut source, durable) =
             feed.join().expect("a source returns its error and does not panic");
         if settings.has_end && !stop.load(Ordering::Relaxed) && ended.is_ok() {
-            let mut report = Report::default();
-            take(&mut report, engine.finish());
-            tell(report);
+            for lane in lanes.all() {
+                let mut report = Report::default();
+                take(&mut report, lane.engine().finish());
+                tell(Heard::of(&lane, report));
+            }
         }
         if let Some(checkpoint) = keeper.checkpoint() {
-            tell(Report { checkpoint: Some(checkpoint), ..Report::default() });
+            tell(Heard::of_none(Report { checkpoint: Some(checkpoint), ..Report::default() }));
         }
         ended.and_then(|()| hear_durable(source.as_mut(), &durable))
     })
 }
 
+impl Heard {
+    fn of(lane: &Arc<Lane>, report: Report) -> Heard {
+        Heard { lane: Some(lane.clone()), is_reread: false, report }
+    }
+
+    fn of_none(report: Report) -> Heard {
+        Heard { lane: None, is_reread: false, report }
+    }
+
+    /// What a stop had left unsaid.
+    fn left(lane: &Arc<Lane>) -> Heard {
+        Heard::of(lane, Report { alerts: lane.left(), ..Report::default() })
+    }
+}
+
 /// Tells the source the newest positions that are durable.
 fn hear_durable(
     source: &mut dyn Source,
-    durable: &Receiver<Vec<(Input, Box<str>)>>,
+    durable: &Receiver<Vec<Durable>>,
 ) -> Result<(), SourceError> {
     match durable.try_iter().last() {
-        Some(positions) => source.hear(Word::Durable(positions)),
+        Some(done) => source.hear(Word::Durable(done)),
         None => Ok(()),
     }
 }
@@ -203,12 +262,14 @@ fn hear_durable(
 /// What reads the source, and hands its batches out.
 struct Feed<'f> {
     source: Box<dyn Source>,
+    lanes: &'f Lanes,
     progress: &'f Mutex<Progress>,
     names: &'f Mutex<BTreeMap<Input, Arc<str>>>,
-    resumed: &'f BTreeMap<String, EventTime>,
-    batches: Sender<(Ticket, Arc<str>, Batch)>,
+    settings: &'f Settings,
+    batches: Vec<Sender<Work>>,
+    reports: Sender<Heard>,
     wishes: Sender<()>,
-    durable: Receiver<Vec<(Input, Box<str>)>>,
+    durable: Receiver<Vec<Durable>>,
     stop: &'f AtomicBool,
     /// Inputs that are not read for now.
     ahead: BTreeSet<Input>,
@@ -219,30 +280,41 @@ impl Feed<'_> {
         let mut batches: u32 = 0;
         while !self.stop.load(Ordering::Relaxed) {
             hear_durable(self.source.as_mut(), &self.durable)?;
-            if batches.is_multiple_of(BATCHES_BETWEEN_LOOKS) || !self.ahead.is_empty() {
+            let is_time = batches.is_multiple_of(BATCHES_BETWEEN_LOOKS) || !self.ahead.is_empty();
+            // An input with a lane of its own waits for no other.
+            if is_time && !self.lanes.is_keyed() {
                 self.look_ahead()?;
             }
             match self.source.next(WAIT)? {
                 Next::Batch(batch) => {
                     batches = batches.wrapping_add(1);
                     let name = self.name(batch.input);
+                    let lane = self.lanes.of(batch.input, &name);
                     let ticket = lock(self.progress).begin(batch.input);
-                    if !self.hand_out((ticket, name, batch))? {
+                    if !self.hand_out(Work { ticket, lane, name, batch })? {
                         break;
+                    }
+                }
+                Next::Overtaken(inputs) => {
+                    for (input, judges_from) in inputs {
+                        let name = self.name(input);
+                        self.lanes.overtaken(&name, judges_from);
                     }
                 }
                 Next::Gained(inputs) => {
                     for input in inputs {
-                        let name = self.name(input);
-                        let settled = self.resumed.get(name.as_ref()).copied();
-                        lock(self.progress).resumed(input, settled.unwrap_or(EventTime::MIN));
+                        if !self.gained(input) {
+                            return Ok(());
+                        }
                     }
                 }
                 // One wish is enough, and it may be there already.
                 Next::Leaving(_) => drop(self.wishes.try_send(())),
                 Next::Lost(inputs) => {
-                    let mut progress = lock(self.progress);
-                    inputs.into_iter().for_each(|input| progress.lost(input));
+                    for input in inputs {
+                        lock(self.progress).lost(input);
+                        self.lanes.lost(input);
+                    }
                 }
                 Next::CaughtUp(input) => lock(self.progress).caught_up(input),
                 Next::Unheard(inputs) => {
@@ -257,15 +329,44 @@ impl Feed<'_> {
         Ok(())
     }
 
+    /// Goes on with an input where it was left; whether anybody still listens.
+    fn gained(&mut self, input: Input) -> bool {
+        let name = self.name(input);
+        let settings = self.settings;
+        let resumed = settings.resumed.get(name.as_ref()).filter(|_| self.lanes.goes_on(&name));
+        let mut settled = resumed.map_or(EventTime::MIN, |it| it.settled);
+        {
+            let mut progress = lock(self.progress);
+            if !self.lanes.is_keyed() {
+                // It may have been read here before, as another input.
+                let names = lock(self.names);
+                let same = names.iter().filter(|(_, other)| **other == name);
+                let before = same.filter_map(|(other, _)| progress.settled(*other)).max();
+                settled = settled.max(before.unwrap_or(EventTime::MIN));
+            }
+            progress.resumed(input, settled);
+            if let Some(from) = resumed.and_then(|it| it.reread_from.clone()) {
+                let newest = settled.plus(settings.lateness_secs + AHEAD_SECS_MAX);
+                progress.has_brought(input, from, newest);
+            }
+        }
+        // What was kept of it goes on, whether it brings anything or not.
+        !self.lanes.is_keyed()
+            || resumed.is_none()
+            || self.reports.send(Heard::left(&self.lanes.of(input, &name))).is_ok()
+    }
+
     /// Waits for room; whether anybody still works.
-    fn hand_out(&mut self, batch: (Ticket, Arc<str>, Batch)) -> Result<bool, SourceError> {
-        let mut batch = batch;
+    fn hand_out(&mut self, work: Work) -> Result<bool, SourceError> {
+        let queue = work.ticket.input() as usize % self.batches.len().max(1);
+        let mut work = work;
         loop {
-            match self.batches.send_timeout(batch, WAIT) {
+            let Some(batches) = self.batches.get(queue) else { return Ok(false) };
+            match batches.send_timeout(work, WAIT) {
                 Ok(()) => return Ok(true),
                 Err(SendTimeoutError::Disconnected(_)) => return Ok(false),
                 Err(SendTimeoutError::Timeout(back)) => {
-                    batch = back;
+                    work = back;
                     self.source.hear(Word::Hold)?;
                 }
             }
@@ -289,44 +390,70 @@ impl Feed<'_> {
 
 /// Takes batches from bytes to outcome, without waiting for anything else.
 fn work(
-    engine: &Engine,
     progress: &Mutex<Progress>,
+    is_keyed: bool,
     turns: &Turns,
     worker: usize,
     settings: &Settings,
-    batches: &Receiver<(Ticket, Arc<str>, Batch)>,
-    reports: &Sender<Report>,
+    batches: &Receiver<Work>,
+    reports: &Sender<Heard>,
 ) {
     let mut opened = Opened::default();
-    for (ticket, name, batch) in batches {
+    for Work { ticket, lane, name, mut batch } in batches {
         turns.turn(worker);
         let mut report = Report::default();
         // An event time far ahead of its arrival does not move time.
         let latest = clock::wall_time().plus(AHEAD_SECS_MAX);
-        let (mut next, mut newest) = (0, None);
+        let (mut next, mut newest) = (0, Newest::default());
         while next < batch.len() {
             next = opened.open(next, &name, &batch, &mut report.rejects);
             report.envelopes.add(opened.counts());
             let came = Came { input: &name, opened: &opened, batch: &batch, latest };
-            newest = newest.max(came.apply(engine, settings.watches_feeds, &mut report));
+            newest = newest.max(came.apply(lane.engine(), settings.watches_feeds, &mut report));
         }
-        let settled = batch.settled.or(newest.map(|time| time.plus(-settings.lateness_secs)));
+        let in_time = newest.in_time.map(|time| time.plus(-settings.lateness_secs));
+        let worked = Worked {
+            settled: batch.settled.or(in_time),
+            position: batch.position.take(),
+            from: batch.from.take(),
+            newest: newest.of_all,
+        };
         let watermark = {
             let mut progress = lock(progress);
-            progress.done(ticket, settled, batch.position.clone());
-            progress.watermark()
+            progress.done(ticket, worked);
+            if is_keyed { progress.settled(ticket.input()) } else { progress.watermark() }
         };
         if let Some(watermark) = watermark {
-            take(&mut report, engine.advance(watermark));
+            take(&mut report, lane.engine().advance(watermark));
         }
-        report.latency = batch.sent_ms.map(|sent| {
-            let waited_ms = u64::try_from(clock::wall_ms() - sent).unwrap_or(0);
-            (waited_ms * 1_000, report.counts.records)
-        });
-        if reports.send(report).is_err() {
+        if batch.is_reread {
+            // Whoever read it first has told of it; what it did is all that counts.
+            report = Report { alerts: report.alerts, ..Report::default() };
+        } else {
+            report.latency = batch.sent_ms.map(|sent| {
+                let waited_ms = u64::try_from(clock::wall_ms() - sent).unwrap_or(0);
+                (waited_ms * 1_000, report.counts.records)
+            });
+        }
+        let heard = Heard { lane: Some(lane), is_reread: batch.is_reread, report };
+        if reports.send(heard).is_err() {
             return;
         }
         turns.turn(worker);
+    }
+}
+
+/// The greatest event times of some records.
+#[derive(Clone, Copy, Default)]
+struct Newest {
+    /// Of those that are not far ahead of their arrival.
+    in_time: Option<EventTime>,
+    of_all: Option<EventTime>,
+}
+
+impl Newest {
+    fn max(self, other: Newest) -> Newest {
+        Newest { in_time: self.in_time.max(other.in_time), of_all: self.of_all.max(other.of_all) }
     }
 }
 
@@ -340,16 +467,11 @@ struct Came<'c> {
 }
 
 impl Came<'_> {
-    /// Gives the records to the engine; the greatest event time that is not far ahead.
-    fn apply(
-        &self,
-        engine: &Engine,
-        watches_feeds: bool,
-        report: &mut Report,
-    ) -> Option<EventTime> {
+    /// Gives the records to the engine.
+    fn apply(&self, engine: &Engine, watches_feeds: bool, report: &mut Report) -> Newest {
         let mut all = self.opened.records(self.batch);
         let count = all.len();
-        let mut newest = None;
+        let mut newest = Newest::default();
         while all.len() > 0 {
             let mut records = Vec::with_capacity(RECORDS_AT_ONCE);
             for (offset, bytes) in all.by_ref().take(RECORDS_AT_ONCE) {
@@ -377,8 +499,11 @@ impl Came<'_> {
                 report.rejects.push(Reject::of(self.input, 0, reason, record.bytes()));
             }
             take(report, outcome);
-            let in_time = records.iter().map(Record::time).filter(|time| *time <= self.latest);
-            newest = newest.max(in_time.max());
+            let times = records.iter().map(Record::time);
+            newest = newest.max(Newest {
+                in_time: times.clone().filter(|time| *time <= self.latest).max(),
+                of_all: times.max(),
+            });
         }
         newest
     }

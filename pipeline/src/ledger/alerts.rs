@@ -61,10 +61,11 @@ pub struct Filter {
 
 impl Ledger {
     /// Writes what is to be said, and returns once it is on the disk. What stands there already
-    /// (the same burst, the same revision) stays as it is. `said_ms` is the clock, `lateness_secs` the
-    /// bound: they tell what is [backfill](Entry::is_backfill).
+    /// (the same burst, the same revision) stays as it is. `lane` goes on with these bursts. `said_ms`
+    /// is the clock, `lateness_secs` the bound: they tell what is [backfill](Entry::is_backfill).
     pub fn say(
         &self,
+        lane: &str,
         alerts: &[Alert],
         said_ms: i64,
         lateness_secs: i64,
@@ -79,8 +80,8 @@ impl Ledger {
                 let mut insert = transaction.prepare_cached(
                     "INSERT OR IGNORE INTO alerts
                      (id, revision, life, code, rule, title, level, key, first, last, count,
-                      said_ms, body, backfill)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+                      said_ms, body, backfill, lane)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
                 )?;
                 for alert in alerts {
                     let id = alert.id.to_string();
@@ -107,6 +108,7 @@ impl Ledger {
                         said_ms,
                         body,
                         is_backfill,
+                        lane,
                     ])?;
                 }
             }
@@ -132,12 +134,24 @@ impl Ledger {
         Ok(entries)
     }
 
-    /// The last that was said of each burst that ended so late that it may be spoken of again.
-    pub(super) fn said_since(&self, watermark: EventTime) -> Result<Vec<Alert>, LedgerError> {
+    /// The lanes that have said anything.
+    pub(super) fn lanes_that_spoke(&self) -> Result<Vec<String>, LedgerError> {
+        self.with(|connection| {
+            let sql = "SELECT DISTINCT lane FROM alerts WHERE lane IS NOT NULL";
+            connection.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
+        })
+    }
+
+    /// The last that a lane said of each burst that ended so late that it may be spoken of again.
+    pub(super) fn said_since(
+        &self,
+        lane: &str,
+        watermark: EventTime,
+    ) -> Result<Vec<Alert>, LedgerError> {
         let entries = self.entries(
-            "SELECT max(sequence), said_ms, body, backfill FROM alerts WHERE last >= ?1 GROUP BY id
-             ORDER BY sequence",
-            params![watermark.plus(-SAID_BEFORE_SECS).0],
+            "SELECT max(sequence), said_ms, body, backfill FROM alerts
+             WHERE last >= ?1 AND lane = ?2 GROUP BY id ORDER BY sequence",
+            params![watermark.plus(-SAID_BEFORE_SECS).0, lane],
         )?;
         Ok(entries.into_iter().map(|entry| entry.alert).collect())
     }

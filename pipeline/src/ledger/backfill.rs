@@ -59,7 +59,7 @@ mod tests {
         let marks = |said: &[(u32, Life, i64, i64)]| {
             for (revision, life, last, said) in said {
                 let alert = alert(*revision, *life, *last, 600);
-                ledger.say(&[alert], said * 1_000, LATENESS_SECS).unwrap();
+                ledger.say("", &[alert], said * 1_000, LATENESS_SECS).unwrap();
             }
             let revisions = ledger.revisions(AlertId(1)).unwrap();
             revisions.iter().map(|entry| entry.is_backfill).collect::<Vec<_>>()

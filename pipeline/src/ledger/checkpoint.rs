@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use std::sync::Arc;
+
 use floodmark_detectors::alert::Alert;
 use floodmark_detectors::engine::State;
 use floodmark_detectors::sample::WindowKey;
@@ -10,109 +12,145 @@ use floodmark_detectors::window::Window;
 use rusqlite::{Transaction, params};
 
 use super::{Ledger, LedgerError};
-use crate::flow::Kept;
+use crate::flow::{self, Kept, Saved};
 
 /// What a process goes on from.
 #[derive(Debug)]
 pub struct Resumed {
-    /// Where each input is to be read on from, and what it had settled, by name.
-    pub inputs: BTreeMap<String, (Box<str>, EventTime)>,
-    /// The windows.
-    pub state: State,
-    /// What was said last of each burst that may be spoken of again.
-    pub said: Vec<Alert>,
+    /// How far each input is, by name.
+    pub inputs: BTreeMap<String, flow::Resumed>,
+    /// Windows and what was said of them, by lane.
+    pub lanes: BTreeMap<String, Saved>,
     /// Windows that could not be read, and start afresh.
     pub unreadable: u64,
 }
 
+impl Resumed {
+    /// What was said last of each burst that may be spoken of again.
+    #[must_use]
+    pub fn said(&self) -> Vec<Alert> {
+        self.lanes.values().flat_map(|saved| saved.said.iter().cloned()).collect()
+    }
+}
+
 impl Ledger {
-    /// Saves a checkpoint, whole or not at all. All alerts of its windows are in the ledger already.
-    pub fn save(&self, positions: &[Kept], state: &State) -> Result<(), LedgerError> {
+    /// Saves a checkpoint, whole or not at all: positions, and windows by lane, after lanes that are
+    /// gone were forgotten. All alerts of these windows are in the ledger already.
+    pub fn save(
+        &self,
+        positions: &[Kept],
+        states: &[(Arc<str>, State)],
+        gone: &[Arc<str>],
+    ) -> Result<(), LedgerError> {
         self.with(|connection| {
             let transaction = connection.transaction()?;
+            forget_lanes(&transaction, gone)?;
             save_positions(&transaction, positions)?;
-            save_windows(&transaction, state)?;
+            // What was empty at the checkpoint before is known to be gone by now.
+            transaction.execute("DELETE FROM windows WHERE is_empty", [])?;
+            for (lane, state) in states {
+                save_windows(&transaction, lane, state)?;
+            }
             transaction.commit()
         })
     }
 
     /// Everything a process needs to go on; nothing where the ledger is new.
     pub fn resume(&self) -> Result<Resumed, LedgerError> {
-        let (inputs, windows, numbers) = self.with(|connection| {
-            let mut select = connection.prepare("SELECT name, position, settled FROM inputs")?;
+        let (inputs, windows, mut lanes) = self.with(|connection| {
+            let mut select =
+                connection.prepare("SELECT name, position, settled, reread_from FROM inputs")?;
             let inputs = select.query_map([], |row| {
                 let position: String = row.get(1)?;
-                Ok((row.get(0)?, (position.into_boxed_str(), EventTime(row.get(2)?))))
+                let reread_from: Option<String> = row.get(3)?;
+                let resumed = flow::Resumed {
+                    position: position.into(),
+                    settled: EventTime(row.get(2)?),
+                    reread_from: reread_from.map(String::into_boxed_str),
+                };
+                Ok((row.get(0)?, resumed))
             })?;
             let inputs = inputs.collect::<rusqlite::Result<BTreeMap<String, _>>>()?;
-            let mut select = connection.prepare("SELECT key, body FROM windows")?;
+            let mut select = connection.prepare("SELECT lane, key, body FROM windows")?;
             let windows = select.query_map([], |row| {
-                let (key, body): (Vec<u8>, Vec<u8>) = (row.get(0)?, row.get(1)?);
-                Ok((key, body))
+                let (lane, key, body): (String, Vec<u8>, Vec<u8>) =
+                    (row.get(0)?, row.get(1)?, row.get(2)?);
+                Ok((lane, key, body))
             })?;
             let windows = windows.collect::<rusqlite::Result<Vec<_>>>()?;
-            let number = |name: &str| -> rusqlite::Result<Option<i64>> {
-                let sql = "SELECT value FROM meta WHERE name = ?1";
-                match connection.query_row(sql, [name], |row| row.get(0)) {
-                    Ok(value) => Ok(Some(value)),
-                    Err(rusqlite::Error::QueryReturnedNoRows) => Ok(None),
-                    Err(error) => Err(error),
-                }
-            };
-            Ok((inputs, windows, [number("watermark")?, number("forgotten")?, number("opened")?]))
+            let mut select =
+                connection.prepare("SELECT name, watermark, forgotten, opened FROM lanes")?;
+            let lanes = select.query_map([], |row| {
+                let state = State {
+                    watermark: EventTime(row.get(1)?),
+                    forgotten: EventTime(row.get(2)?),
+                    opened: row.get::<_, i64>(3)?.cast_unsigned(),
+                    windows: Vec::new(),
+                };
+                Ok((row.get(0)?, Saved { state, ..Saved::default() }))
+            })?;
+            let lanes = lanes.collect::<rusqlite::Result<BTreeMap<String, Saved>>>()?;
+            Ok((inputs, windows, lanes))
         })?;
         let mut unreadable = 0;
-        let mut read = Vec::with_capacity(windows.len());
-        for (key, body) in windows {
+        for (lane, key, body) in windows {
             let key = <[u8; 16]>::try_from(key).map(|bytes| WindowKey(u128::from_be_bytes(bytes)));
-            match (key, rmp_serde::from_slice::<Window>(&body)) {
-                (Ok(key), Ok(window)) => read.push((key, window)),
+            match (key, rmp_serde::from_slice::<Window>(&body), lanes.get_mut(&lane)) {
+                (Ok(key), Ok(window), Some(saved)) => saved.state.windows.push((key, window)),
                 _ => unreadable += 1,
             }
         }
-        let [watermark, forgotten, opened] = numbers;
-        let state = State {
-            watermark: EventTime(watermark.unwrap_or(EventTime::MIN.0)),
-            forgotten: EventTime(forgotten.unwrap_or(EventTime::MIN.0)),
-            opened: opened.unwrap_or(0).cast_unsigned(),
-            windows: read,
-        };
-        let said = self.said_since(state.watermark)?;
-        Ok(Resumed { inputs, state, said, unreadable })
+        for name in self.lanes_that_spoke()? {
+            // One that has spoken and never came to a checkpoint has all to read again.
+            let saved = lanes.entry(name.clone()).or_default();
+            saved.said = self.said_since(&name, saved.state.watermark)?;
+        }
+        Ok(Resumed { inputs, lanes, unreadable })
     }
 }
 
-fn save_positions(transaction: &Transaction<'_>, positions: &[Kept]) -> rusqlite::Result<()> {
-    let mut upsert = transaction.prepare_cached(
-        "INSERT INTO inputs (name, position, settled) VALUES (?1, ?2, ?3)
-         ON CONFLICT (name) DO UPDATE SET position = excluded.position, settled = excluded.settled",
-    )?;
-    for kept in positions {
-        upsert.execute(params![kept.name.as_ref(), kept.position.as_ref(), kept.settled.0])?;
+fn forget_lanes(transaction: &Transaction<'_>, gone: &[Arc<str>]) -> rusqlite::Result<()> {
+    for lane in gone.iter().map(AsRef::as_ref) {
+        transaction.execute("DELETE FROM windows WHERE lane = ?1", [lane])?;
+        transaction.execute("DELETE FROM lanes WHERE name = ?1", [lane])?;
+        transaction.execute("UPDATE alerts SET lane = NULL WHERE lane = ?1", [lane])?;
+        // An input of this name may be read on by somebody else; the lane of all has none.
+        transaction.execute("DELETE FROM inputs WHERE name = ?1", [lane])?;
     }
     Ok(())
 }
 
-fn save_windows(transaction: &Transaction<'_>, state: &State) -> rusqlite::Result<()> {
-    // What was empty at the checkpoint before is known to be gone by now.
-    transaction.execute("DELETE FROM windows WHERE is_empty", [])?;
+fn save_positions(transaction: &Transaction<'_>, positions: &[Kept]) -> rusqlite::Result<()> {
     let mut upsert = transaction.prepare_cached(
-        "INSERT INTO windows (key, is_empty, body) VALUES (?1, ?2, ?3)
-         ON CONFLICT (key) DO UPDATE SET is_empty = excluded.is_empty, body = excluded.body",
+        "INSERT INTO inputs (name, position, settled, reread_from) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (name) DO UPDATE SET position = excluded.position,
+             settled = excluded.settled, reread_from = excluded.reread_from",
+    )?;
+    for Kept { name, position, settled, handover, .. } in positions {
+        let reread_from = handover.as_ref().map(|it| it.reread_from.as_ref());
+        upsert.execute(params![name.as_ref(), position.as_ref(), settled.0, reread_from])?;
+    }
+    Ok(())
+}
+
+fn save_windows(transaction: &Transaction<'_>, lane: &str, state: &State) -> rusqlite::Result<()> {
+    let mut upsert = transaction.prepare_cached(
+        "INSERT INTO windows (lane, key, is_empty, body) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (lane, key) DO UPDATE SET is_empty = excluded.is_empty, body = excluded.body",
     )?;
     let mut body = Vec::new();
     for (key, window) in &state.windows {
         body.clear();
         rmp_serde::encode::write_named(&mut body, window)
             .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-        upsert.execute(params![&key.0.to_be_bytes()[..], window.is_empty(), body])?;
+        upsert.execute(params![lane, &key.0.to_be_bytes()[..], window.is_empty(), body])?;
     }
-    let mut number = transaction.prepare_cached(
-        "INSERT INTO meta (name, value) VALUES (?1, ?2)
-         ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+    let mut upsert = transaction.prepare_cached(
+        "INSERT INTO lanes (name, watermark, forgotten, opened) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (name) DO UPDATE SET watermark = excluded.watermark,
+             forgotten = excluded.forgotten, opened = excluded.opened",
     )?;
-    number.execute(params!["watermark", state.watermark.0])?;
-    number.execute(params!["forgotten", state.forgotten.0])?;
-    number.execute(params!["opened", state.opened.cast_signed()])?;
+    let (watermark, forgotten) = (state.watermark.0, state.forgotten.0);
+    upsert.execute(params![lane, watermark, forgotten, state.opened.cast_signed()])?;
     Ok(())
 }

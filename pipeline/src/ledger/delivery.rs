@@ -97,7 +97,10 @@ impl Ledger {
             let count = transaction.execute(
                 "DELETE FROM alerts WHERE sequence <= (SELECT max(sequence) FROM alerts) - ?1
                  AND sequence <= coalesce((SELECT min(sequence) FROM sinks), 0)
-                 AND last < (SELECT value FROM meta WHERE name = 'watermark') - ?2",
+                 AND last < coalesce(
+                     (SELECT watermark FROM lanes WHERE name = lane),
+                     (SELECT max(watermark) FROM lanes)
+                 ) - ?2",
                 params![alerts_max, before_secs],
             )?;
             transaction.execute(

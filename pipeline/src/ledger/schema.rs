@@ -46,6 +46,32 @@ const STEPS: &[&str] = &[
     ",
     // When each feed that rules need was seen last, by the clock.
     "CREATE TABLE feeds (name TEXT PRIMARY KEY, seen_ms INTEGER NOT NULL) WITHOUT ROWID;",
+    "
+    -- Who keeps windows: the input of that name, or all inputs together where it is empty.
+    CREATE TABLE lanes (
+        name TEXT PRIMARY KEY, watermark INTEGER NOT NULL, forgotten INTEGER NOT NULL,
+        opened INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    INSERT INTO lanes
+        SELECT '', watermark.value, forgotten.value, opened.value
+        FROM meta AS watermark, meta AS forgotten, meta AS opened
+        WHERE watermark.name = 'watermark' AND forgotten.name = 'forgotten'
+          AND opened.name = 'opened';
+    DELETE FROM meta WHERE name IN ('watermark', 'forgotten', 'opened');
+    ALTER TABLE windows RENAME TO windows_of_all;
+    DROP INDEX windows_empty;
+    CREATE TABLE windows (
+        lane TEXT NOT NULL, key BLOB NOT NULL, is_empty INTEGER NOT NULL, body BLOB NOT NULL,
+        PRIMARY KEY (lane, key)
+    ) WITHOUT ROWID;
+    INSERT INTO windows SELECT '', key, is_empty, body FROM windows_of_all;
+    DROP TABLE windows_of_all;
+    CREATE INDEX windows_empty ON windows (is_empty) WHERE is_empty;
+    -- Windows hold something of what stands from here on, in the source's words.
+    ALTER TABLE inputs ADD COLUMN reread_from TEXT;
+    -- The lane that goes on with the burst; none where another process does.
+    ALTER TABLE alerts ADD COLUMN lane TEXT DEFAULT '';
+    ",
 ];
 
 impl Ledger {

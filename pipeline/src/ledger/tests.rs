@@ -10,6 +10,7 @@ use floodmark_detectors::time::EventTime;
 use super::*;
 use crate::encode::ocsf::tests::burst;
 use crate::flow::Kept;
+use crate::source::batch::Handover;
 
 fn alert(id: u128, revision: u32, life: Life) -> Alert {
     Alert { id: AlertId(id), revision, life, ..burst() }
@@ -28,23 +29,31 @@ fn what_was_said_and_saved_is_there_after_it_was_closed() {
     {
         let ledger = Ledger::open(&path, false).unwrap();
         seed = ledger.seed().unwrap();
-        ledger.say(&[alert(1, 1, Life::Open), alert(2, 1, Life::Open)], 5, 0).unwrap();
-        ledger.say(&[alert(1, 2, Life::Closed), alert(1, 2, Life::Update)], 6, 0).unwrap();
+        ledger.say("", &[alert(1, 1, Life::Open), alert(2, 1, Life::Open)], 5, 0).unwrap();
+        ledger.say("", &[alert(1, 2, Life::Closed), alert(1, 2, Life::Update)], 6, 0).unwrap();
         let last = burst().last.0;
         let kept = Kept {
             input: 0,
             name: Arc::from("k t[0]"),
             position: "12".into(),
             settled: EventTime(3),
+            handover: Some(Handover {
+                reread_from: "7".into(),
+                settled: EventTime(3),
+                judges_from: EventTime(1),
+            }),
         };
-        ledger.save(&[kept], &state(last)).unwrap();
+        ledger.save(&[kept], &[("".into(), state(last))], &[]).unwrap();
     }
     let ledger = Ledger::open(&path, false).unwrap();
     assert_eq!(ledger.seed().unwrap(), seed);
     let resumed = ledger.resume().unwrap();
-    assert_eq!(resumed.inputs["k t[0]"], ("12".into(), EventTime(3)));
-    assert_eq!(resumed.state.opened, 7);
-    let said: Vec<_> = resumed.said.iter().map(|a| (a.id.0, a.revision, a.life)).collect();
+    let input = &resumed.inputs["k t[0]"];
+    let reread_from = input.reread_from.as_deref();
+    assert_eq!((&*input.position, input.settled, reread_from), ("12", EventTime(3), Some("7")));
+    assert_eq!(resumed.lanes[""].state.opened, 7);
+    let said: Vec<_> =
+        resumed.lanes[""].said.iter().map(|a| (a.id.0, a.revision, a.life)).collect();
     assert_eq!(said, [(2, 1, Life::Open), (1, 2, Life::Closed)], "a revision is said once");
     let lives: Vec<_> =
         ledger.revisions(AlertId(1)).unwrap().iter().map(|e| (e.said_ms, e.alert.life)).collect();
@@ -56,7 +65,7 @@ fn one_process_writes_and_anybody_reads() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("floodmark.ledger");
     let ledger = Ledger::open(&path, false).unwrap();
-    ledger.say(&[alert(1, 1, Life::Open)], 5, 0).unwrap();
+    ledger.say("", &[alert(1, 1, Life::Open)], 5, 0).unwrap();
     assert!(matches!(Ledger::open(&path, false), Err(LedgerError::Taken(_))));
     let reader = Ledger::read(&path).unwrap();
     assert_eq!(reader.bursts(&Filter::default()).unwrap().len(), 1);
@@ -102,7 +111,7 @@ fn a_torn_page_is_found() {
     {
         let ledger = Ledger::open(&path, false).unwrap();
         for id in 0..200 {
-            ledger.say(&[alert(id, 1, Life::Open)], 5, 0).unwrap();
+            ledger.say("", &[alert(id, 1, Life::Open)], 5, 0).unwrap();
         }
     }
     let mut bytes = std::fs::read(&path).unwrap();
@@ -124,7 +133,7 @@ fn two_revisions_of_a_burst_never_travel_together() {
         alert(1, 2, Life::Closed),
         alert(2, 2, Life::Closed),
     ];
-    ledger.say(&said, 5, 0).unwrap();
+    ledger.say("", &said, 5, 0).unwrap();
     let mut travelled = Vec::new();
     loop {
         let entries = cursor.next(64).unwrap();
@@ -142,9 +151,10 @@ fn what_a_sink_lacks_and_what_may_come_again_is_not_forgotten() {
     let mut quick = ledger.cursor("quick").unwrap();
     let slow = ledger.cursor("slow").unwrap();
     for id in 0..10 {
-        ledger.say(&[alert(id, 1, Life::Open)], 5, 0).unwrap();
+        ledger.say("", &[alert(id, 1, Life::Open)], 5, 0).unwrap();
     }
-    ledger.save(&[], &state(burst().last.0 + 1_000)).unwrap();
+    let state = state(burst().last.0 + 1_000);
+    ledger.save(&[], &[("".into(), state)], &[]).unwrap();
     quick.advance(10, &[(4, "too long".into())]).unwrap();
     assert_eq!(ledger.prune(&["quick", "slow"], 3, 0).unwrap(), 0, "slow has none of them");
     assert_eq!(ledger.prune(&["quick"], 3, 2_000).unwrap(), 0, "they may come again");
@@ -162,7 +172,7 @@ fn secrets_do_not_reach_the_disk() {
         floodmark_detectors::alert::Evidence { time: EventTime(1), record: record.to_vec().into() };
     secret.evidence = vec![evidence.clone()];
     secret.crossing = Some(evidence);
-    ledger.say(&[secret], 5, 0).unwrap();
+    ledger.say("", &[secret], 5, 0).unwrap();
     let body: Vec<u8> = ledger
         .with(|connection| connection.query_row("SELECT body FROM alerts", [], |row| row.get(0)))
         .unwrap();
@@ -180,8 +190,8 @@ fn bursts_are_found_by_what_was_said_of_them_last() {
         graver,
         Alert { last: EventTime(burst().last.0 + 50), ..alert(3, 1, Life::Open) },
     ];
-    ledger.say(&said[..2], 5, 0).unwrap();
-    ledger.say(&said[2..], 6, 0).unwrap();
+    ledger.say("", &said[..2], 5, 0).unwrap();
+    ledger.say("", &said[2..], 6, 0).unwrap();
     let found = |filter: Filter| -> Vec<(u128, u32)> {
         let places = ledger.bursts(&filter).unwrap();
         let entries = places.into_iter().map(|place| ledger.entry(place).unwrap().unwrap());
@@ -207,9 +217,9 @@ fn bursts_are_found_by_what_was_said_of_them_last() {
 fn each_sink_stands_to_an_alert_as_its_cursor_says() {
     let ledger = Ledger::in_memory().unwrap();
     let mut old = ledger.cursor("old").unwrap();
-    ledger.say(&[alert(1, 1, Life::Open)], 5, 0).unwrap();
+    ledger.say("", &[alert(1, 1, Life::Open)], 5, 0).unwrap();
     ledger.cursor("young").unwrap();
-    ledger.say(&[alert(2, 1, Life::Open), alert(3, 1, Life::Open)], 5, 0).unwrap();
+    ledger.say("", &[alert(2, 1, Life::Open), alert(3, 1, Life::Open)], 5, 0).unwrap();
     old.advance(2, &[(2, "400".into())]).unwrap();
     let of = |sequence| {
         let standings = ledger.standings(sequence).unwrap();
@@ -231,8 +241,8 @@ fn an_older_file_is_brought_up_to_date_by_a_writer_and_refused_by_a_reader() {
     let error = Ledger::read(&path).unwrap_err();
     assert!(matches!(error, LedgerError::Older { found: 1, .. }), "{error}");
     let ledger = Ledger::open(&path, false).unwrap();
-    ledger.say(&[alert(1, 1, Life::Open)], 5, 0).unwrap();
+    ledger.say("", &[alert(1, 1, Life::Open)], 5, 0).unwrap();
     let reader = Ledger::read(&path).unwrap();
     assert_eq!(reader.bursts(&Filter::default()).unwrap().len(), 1);
-    assert!(reader.say(&[alert(2, 1, Life::Open)], 5, 0).is_err(), "a reader changes nothing");
+    assert!(reader.say("", &[alert(2, 1, Life::Open)], 5, 0).is_err(), "a reader changes nothing");
 }

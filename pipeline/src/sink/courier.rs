@@ -315,7 +315,7 @@ mod tests {
                 life: Life::Closed,
                 ..open.clone()
             };
-            ledger.say(&[open, closed], 0, 0).unwrap();
+            ledger.say("", &[open, closed], 0, 0).unwrap();
         }
         let sink = Box::new(Reluctant { attempts: 0, got: got.clone() });
         let (rejects_in, rejects) = bounded(1);

@@ -21,6 +21,11 @@ pub struct Batch {
     /// Where the input is to be read on from once all of these are worked off, in the source's own
     /// words; none where it does not keep positions.
     pub position: Option<Box<str>>,
+    /// Where its first payload stands, in the same words, for whoever reads its input next and needs
+    /// it again; none where inputs have no next reader.
+    pub from: Option<Box<str>>,
+    /// Another process read it before, and has said what follows from it.
+    pub is_reread: bool,
     /// When the first was handed to whatever carried it here, milliseconds of wall-clock time.
     pub sent_ms: Option<i64>,
 }
@@ -71,12 +76,17 @@ impl Batch {
 pub enum Next {
     /// Payloads.
     Batch(Batch),
+    /// Another process has read on in these inputs, which are about to be gained, since their
+    /// positions were kept: what is held of them is out of date. Each with the event time from which
+    /// on what it brings is judged.
+    Overtaken(Vec<(Input, EventTime)>),
     /// These inputs are read from now on: time waits for them.
     Gained(Vec<Input>),
     /// Nothing more of these inputs is handed out; the source lets go of them once their positions
     /// are durable, and wishes that it were soon.
     Leaving(Vec<Input>),
-    /// These inputs are somebody else's now: time does not wait for them.
+    /// These inputs are somebody else's now: time does not wait for them. One that comes back has
+    /// another number.
     Lost(Vec<Input>),
     /// All that this input holds at present has been handed out.
     CaughtUp(Input),
@@ -91,6 +101,30 @@ pub enum Next {
     End,
 }
 
+impl Next {
+    /// The same with other numbers for inputs.
+    #[must_use]
+    pub fn renumbered(self, number: &mut impl FnMut(Input) -> Input) -> Next {
+        if let Next::Overtaken(inputs) = self {
+            let each = inputs.into_iter().map(|(input, time)| (number(input), time));
+            return Next::Overtaken(each.collect());
+        }
+        let mut each = |inputs: Vec<Input>| inputs.into_iter().map(&mut *number).collect();
+        match self {
+            Next::Overtaken(inputs) => Next::Overtaken(inputs),
+            Next::Gained(inputs) => Next::Gained(each(inputs)),
+            Next::Leaving(inputs) => Next::Leaving(each(inputs)),
+            Next::Lost(inputs) => Next::Lost(each(inputs)),
+            Next::Unheard(inputs) => Next::Unheard(each(inputs)),
+            Next::Batch(batch) => Next::Batch(Batch { input: number(batch.input), ..batch }),
+            Next::CaughtUp(input) => Next::CaughtUp(number(input)),
+            Next::Ended(input) => Next::Ended(number(input)),
+            Next::Nothing => Next::Nothing,
+            Next::End => Next::End,
+        }
+    }
+}
+
 /// Why a source cannot go on.
 #[derive(Debug, thiserror::Error)]
 #[error("{source_name}: {reason}")]
@@ -101,11 +135,33 @@ pub struct SourceError {
     pub reason: String,
 }
 
+/// How far an input is done, durably.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Durable {
+    /// The input.
+    pub input: Input,
+    /// All before this is worked off and will not be asked for again.
+    pub position: Box<str>,
+    /// What its next reader is to know, where another process may be that.
+    pub handover: Option<Handover>,
+}
+
+/// What the next reader of an input needs, beside the position from which it reads on.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Handover {
+    /// Windows hold something of what stands from here on.
+    pub reread_from: Box<str>,
+    /// The event time up to which all is settled at the position.
+    pub settled: EventTime,
+    /// The event time from which on what is read again is judged.
+    pub judges_from: EventTime,
+}
+
 /// What a source is told by the flow that reads it.
 #[derive(Debug, Clone)]
 pub enum Word {
-    /// All before these positions is worked off and will not be asked for again.
-    Durable(Vec<(Input, Box<str>)>),
+    /// So far is done.
+    Durable(Vec<Durable>),
     /// These inputs, and no others, are so far ahead in time that they should not be read for now.
     Ahead(BTreeSet<Input>),
     /// What was handed out last cannot be taken at present; whatever keeps the source alive at its

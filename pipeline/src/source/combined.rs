@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded, unbounded};
 
-use super::batch::{Next, Source, SourceError, Word};
+use super::batch::{Durable, Next, Source, SourceError, Word};
 use crate::clock::Stopwatch;
 use crate::progress::Input;
 
@@ -102,7 +102,7 @@ impl Combined {
                 self.busy.remove(input);
             }
             Next::Lost(inputs) => self.busy.retain(|input| !inputs.contains(input)),
-            Next::Leaving(_) | Next::Nothing | Next::End => {}
+            Next::Overtaken(_) | Next::Leaving(_) | Next::Nothing | Next::End => {}
         }
     }
 }
@@ -180,9 +180,10 @@ impl Poll {
             |outer: Input| self.inputs.iter().find(|(_, o)| **o == outer).map(|(own, _)| *own);
         for word in self.words.try_iter() {
             let word = match word {
-                Word::Durable(positions) => Word::Durable(
-                    positions.into_iter().filter_map(|(at, to)| Some((own(at)?, to))).collect(),
-                ),
+                Word::Durable(done) => {
+                    let own = |it: Durable| Some(Durable { input: own(it.input)?, ..it });
+                    Word::Durable(done.into_iter().filter_map(own).collect())
+                }
                 Word::Ahead(inputs) => Word::Ahead(inputs.into_iter().filter_map(own).collect()),
                 Word::Hold => continue,
             };
@@ -206,34 +207,10 @@ impl Poll {
                     }
                     return Ok(());
                 }
-                Next::Batch(mut batch) => {
-                    batch.input = self.number(batch.input);
-                    self.send(Ok(Next::Batch(batch)))?;
-                }
-                Next::Gained(inputs) => {
-                    let inputs = inputs.into_iter().map(|input| self.number(input)).collect();
-                    self.send(Ok(Next::Gained(inputs)))?;
-                }
-                Next::Leaving(inputs) => {
-                    let inputs = inputs.into_iter().map(|input| self.number(input)).collect();
-                    self.send(Ok(Next::Leaving(inputs)))?;
-                }
-                Next::Lost(inputs) => {
-                    let inputs = inputs.into_iter().map(|input| self.number(input)).collect();
-                    self.send(Ok(Next::Lost(inputs)))?;
-                }
-                Next::Unheard(inputs) => {
-                    let inputs = inputs.into_iter().map(|input| self.number(input)).collect();
-                    self.send(Ok(Next::Unheard(inputs)))?;
-                }
                 Next::CaughtUp(_) if !self.tells_caught_up => {}
-                Next::CaughtUp(input) => {
-                    let input = self.number(input);
-                    self.send(Ok(Next::CaughtUp(input)))?;
-                }
-                Next::Ended(input) => {
-                    let input = self.number(input);
-                    self.send(Ok(Next::Ended(input)))?;
+                next => {
+                    let next = next.renumbered(&mut |input| self.number(input));
+                    self.send(Ok(next))?;
                 }
             }
             if let Some(input) = self.stands_in.take() {

@@ -14,6 +14,7 @@
 
 mod connect;
 mod group;
+mod handover;
 mod hearing;
 mod membership;
 
@@ -26,13 +27,14 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use rdkafka::topic_partition_list::Offset;
 
-use super::batch::{Batch, Next, Source, SourceError, Word};
+use super::batch::{Batch, Durable, Handover, Next, Source, SourceError, Word};
 use crate::clock::Stopwatch;
 use crate::encode::text::counted;
 use crate::iam::Iam;
 use crate::progress::Input;
 use connect::{consumer, is_passing};
 use group::{Group, Partition};
+use handover::Reread;
 pub use hearing::GRACE;
 use hearing::Hearing;
 pub use membership::LEAVE;
@@ -68,6 +70,9 @@ pub struct Settings {
     pub is_from_start: bool,
     /// Whether all that one window counts lies in one partition, so that processes may share them.
     pub is_keyed: bool,
+    /// Whether windows are kept by partition, so that what they rest on is read again when one is
+    /// gained.
+    pub rereads: bool,
     /// Offsets to go on from, by input name (`topic[3]`).
     pub positions: BTreeMap<String, Box<str>>,
     /// Who signs in to Amazon MSK.
@@ -89,6 +94,10 @@ pub struct Kafka {
     handed_out: BTreeMap<Input, i64>,
     /// Offset that is durable and committed.
     durable: BTreeMap<Input, i64>,
+    /// What goes with it to the next owner.
+    handovers: BTreeMap<Input, Handover>,
+    /// What is or was read again, since it was gained.
+    rereads: BTreeMap<Input, Reread>,
     /// Partitions that the group takes away, and since when.
     leaving: Option<(Vec<Input>, Stopwatch)>,
     /// Partitions that the group gave up while it could not be heard. They may come back, so time
@@ -121,6 +130,8 @@ impl Kafka {
             ready: VecDeque::new(),
             handed_out: BTreeMap::new(),
             durable: BTreeMap::new(),
+            handovers: BTreeMap::new(),
+            rereads: BTreeMap::new(),
             leaving: None,
             given_up: BTreeSet::new(),
             ahead: BTreeSet::new(),
@@ -141,12 +152,24 @@ impl Kafka {
                     let partition = (message.topic().to_owned(), message.partition());
                     let at = (message.offset(), message.timestamp().to_millis());
                     let input = input(&mut self.inputs, &mut self.partitions, partition);
+                    let mut reread = self.rereads.get_mut(&input).filter(|it| !it.is_over);
+                    if let Some(reread) = reread.take_if(|it| at.0 >= it.again.until) {
+                        reread.end(input, &mut self.gathering, &mut self.ready);
+                    }
                     let batch = self.gathering.entry(input).or_insert_with(|| Batch::of(input));
+                    batch.is_reread = reread.is_some();
+                    if self.settings.rereads && batch.is_empty() {
+                        batch.from = Some(at.0.to_string().into());
+                    }
                     batch.sent_ms = batch.sent_ms.or(at.1);
                     batch.push(u64::try_from(at.0).unwrap_or(0), message.payload().unwrap_or(&[]));
                     batch.position = None;
                     let is_full =
                         batch.len() >= BATCH_RECORDS_MAX || batch.byte_count() >= BATCH_BYTES_MAX;
+                    if let Some(reread) = reread.filter(|it| at.0 + 1 == it.again.until) {
+                        reread.end(input, &mut self.gathering, &mut self.ready);
+                        self.handed_out.insert(input, at.0 + 1);
+                    }
                     Some(Ok((input, at.0, is_full)))
                 }
                 Some(Err(error)) => Some(Err(error)),
@@ -199,6 +222,10 @@ impl Kafka {
                 ends.is_some_and(|(low, high)| high <= to.unwrap_or(low))
             };
             if is_at_end {
+                if let Some(reread) = self.rereads.get_mut(input).filter(|it| !it.is_over) {
+                    reread.end(*input, &mut self.gathering, &mut self.ready);
+                    self.handed_out.insert(*input, reread.again.until);
+                }
                 self.hand_out(*input);
                 if self.hearing.ended(*input) {
                     self.ready.push_back(Next::CaughtUp(*input));
@@ -260,11 +287,16 @@ impl Kafka {
     fn commit(&mut self, inputs: &[Input], mode: CommitMode) {
         let mut list = TopicPartitionList::new();
         for input in inputs {
-            if let (Some((topic, partition)), Some(to)) =
+            let (Some((topic, partition)), Some(to)) =
                 (self.partitions.get(*input as usize), self.durable.get(input))
-                && let Err(error) =
-                    list.add_partition_offset(topic, *partition, Offset::Offset(*to))
-            {
+            else {
+                continue;
+            };
+            let mut element = list.add_partition(topic, *partition);
+            if let Some(handover) = self.handovers.get(input) {
+                element.set_metadata(handover::note(handover));
+            }
+            if let Err(error) = element.set_offset(Offset::Offset(*to)) {
                 self.say(error.to_string());
             }
         }
@@ -275,6 +307,26 @@ impl Kafka {
             self.consumer.context().not_committed();
             self.say(format!("offsets could not be committed: {error}"));
         }
+    }
+
+    /// Takes in how far an input is done; whether that is to be committed.
+    fn moves(&mut self, done: &Durable) -> bool {
+        let Durable { input, position, handover } = done;
+        // Only what is ours now is ours to commit, and only beyond what the group has.
+        let is_ours = self.handed_out.contains_key(input);
+        let until = self.rereads.get(input).map_or(0, |reread| reread.again.until);
+        let Some(to) = position.parse().ok().filter(|to| is_ours && *to >= until) else {
+            return false;
+        };
+        let from = |handover: Option<&Handover>| handover.map(|it| it.reread_from.clone());
+        let before = from(self.handovers.get(input));
+        let moves =
+            self.durable.insert(*input, to) != Some(to) || before != from(handover.as_ref());
+        match handover {
+            Some(handover) => drop(self.handovers.insert(*input, handover.clone())),
+            None => drop(self.handovers.remove(input)),
+        }
+        moves
     }
 
     fn list(&self, inputs: &[Input]) -> TopicPartitionList {
@@ -344,17 +396,11 @@ impl Source for Kafka {
 
     fn hear(&mut self, word: Word) -> Result<(), SourceError> {
         match word {
-            Word::Durable(positions) => {
-                let mut moved = Vec::new();
+            Word::Durable(done) => {
                 let all = self.consumer.context().take_not_committed();
-                for (input, to) in positions {
-                    // Only what is ours now is ours to commit.
-                    if let (Ok(to), true) = (to.parse(), self.handed_out.contains_key(&input))
-                        && (self.durable.insert(input, to) != Some(to) || all)
-                    {
-                        moved.push(input);
-                    }
-                }
+                let moves = |it: Durable| self.moves(&it).then_some(it.input);
+                let moved: Vec<Input> = done.into_iter().filter_map(moves).collect();
+                let moved = if all { self.durable.keys().copied().collect() } else { moved };
                 self.commit(&moved, CommitMode::Async);
             }
             Word::Ahead(ahead) => self.steer(self.is_held, ahead),

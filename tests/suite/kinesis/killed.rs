@@ -94,7 +94,8 @@ fn until_read(config: &Path, ends: &BTreeMap<String, String>) {
         let inputs = Ledger::read(&path).and_then(|ledger| ledger.resume());
         let is_read = |(shard, end): (&String, &String)| {
             let inputs = &inputs.as_ref().ok()?.inputs;
-            let (_, (position, _)) = inputs.iter().find(|(name, _)| name.ends_with(shard))?;
+            let (_, input) = inputs.iter().find(|(name, _)| name.ends_with(shard))?;
+            let position = &input.position;
             let (sequence, _) = position.split_once(':').unwrap_or((position, ""));
             let at = |number: &str| (number.len(), number.to_owned());
             (sequence == "SHARD_END" || at(sequence) >= at(end)).then_some(())

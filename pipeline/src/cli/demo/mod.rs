@@ -16,7 +16,7 @@ use super::replay::workers;
 use super::writer::{Packs, Writer};
 use super::{Chosen, stop};
 use crate::clock::Stopwatch;
-use crate::flow;
+use crate::flow::{self, Lanes};
 use crate::generate::{Feed, Plan, Wrapping, deliveries, history, planted};
 use crate::progress::Input;
 use crate::source::batch::{Next, Source, SourceError, Word};
@@ -113,7 +113,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
     let (all_made, done) = (Arc::new(AtomicBool::new(false)), AtomicBool::new(false));
     let has_joined = Arc::new(AtomicBool::new(false));
     let source = Demo { source, has_joined: has_joined.clone(), all_made: all_made.clone() };
-    let engine = Engine::new(rules.clone(), Options::default());
+    let engine = Arc::new(Engine::new(rules.clone(), Options::default()));
+    let lanes = Lanes::shared(rules.clone(), engine.clone());
     let settings = flow::Settings {
         lateness_secs: 900,
         workers: args.workers.unwrap_or_else(workers),
@@ -144,7 +145,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
             all_made.store(true, Ordering::Release);
             result
         });
-        let ran = flow::run(&engine, Box::new(source), &settings, &done, &mut |report| {
+        let ran = flow::run(&lanes, Box::new(source), &settings, &done, &mut |report| {
             read.fetch_add(report.counts.records, Ordering::Release);
             let now = read.load(Ordering::Acquire);
             bar.set_position(now);

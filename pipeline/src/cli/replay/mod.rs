@@ -21,7 +21,7 @@ use super::{Chosen, print, stop};
 use crate::clock::{self, Stopwatch};
 use crate::config::parse_duration;
 use crate::encode::ocsf::{View, ocsf};
-use crate::flow::{self, Report};
+use crate::flow::{self, Lanes, Report};
 use crate::incident;
 use crate::replay::{Merged, Seen, Settings, Summary};
 use crate::source::files::walk;
@@ -87,7 +87,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
         eprintln!("floodmark: {}: {fault}", path.display());
     }
     anyhow::ensure!(!walked.files.is_empty(), "no file of records in what was named");
-    let engine = Engine::new(rules.clone(), Options::default());
+    let engine = Arc::new(Engine::new(rules.clone(), Options::default()));
     if let Some(state) = args.learn.as_ref().map(read_memory).transpose()?.flatten() {
         let _nothing_to_say = engine.restore(state, &[]);
     }
@@ -143,7 +143,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
         tally.hear(report);
     };
     hear(Report { rejects: unread, ..Report::default() });
-    flow::run(&engine, source, &settings, &stopped, &mut |report| {
+    let lanes = Lanes::shared(rules, engine.clone());
+    flow::run(&lanes, source, &settings, &stopped, &mut |report| {
         bar.inc(report.counts.records);
         hear(report);
     })?;

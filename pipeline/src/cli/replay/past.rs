@@ -10,7 +10,7 @@ use floodmark_detectors::engine::{Engine, Options};
 use floodmark_detectors::rule::RuleSet;
 use floodmark_detectors::time::EventTime;
 
-use crate::flow::{self, Report};
+use crate::flow::{self, Lanes, Report};
 use crate::replay::{Merged, Seen, Settings};
 use crate::source::files::walk;
 use crate::source::history::{Aside, History};
@@ -63,10 +63,11 @@ pub(in crate::cli) fn past(
         }
     });
     let source = Box::new(History::surveyed("replay", merged, tell));
-    let engine = Engine::new(rules, Options::default());
+    let engine = Arc::new(Engine::new(rules.clone(), Options::default()));
+    let lanes = Lanes::shared(rules, engine);
     let settings =
         flow::Settings { lateness_secs, workers, has_end: true, ..flow::Settings::default() };
-    flow::run(&engine, source, &settings, stopped, &mut |report: Report| {
+    flow::run(&lanes, source, &settings, stopped, &mut |report: Report| {
         past.records += report.counts.records;
         past.late += report.late;
         let over = report.alerts.into_iter().filter(|alert| alert.life == Life::Closed);

@@ -1,14 +1,14 @@
 //! What the daemon does with what it hears: into the ledger, to the sinks, and a line now and then.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufWriter, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
-use floodmark_detectors::alert::{Alert, Life};
-use floodmark_detectors::engine::{Counts, Engine};
+use floodmark_detectors::alert::{Alert, AlertId, Life};
+use floodmark_detectors::engine::Counts;
 use floodmark_detectors::rule::Mode;
 use floodmark_detectors::time::EventTime;
 
@@ -17,7 +17,7 @@ use crate::config::Settings;
 use crate::encode::text::counted;
 use crate::envelope;
 use crate::feeds::Feeds;
-use crate::flow::Report;
+use crate::flow::{Checkpoint, Lanes, Report};
 use crate::ledger::{Ledger, LedgerError};
 use crate::open::Reject;
 use crate::sink::{Courier, Leaving};
@@ -64,8 +64,8 @@ pub(super) struct Daemon {
     late: u64,
     counts: Counts,
     envelopes: envelope::Counts,
-    /// Bursts that opened and are not over, of rules that alert.
-    open: i64,
+    /// Bursts that were told of and are not over, of rules that alert.
+    open: BTreeSet<AlertId>,
     sent: u64,
     /// Bursts of rules that only observe or enrich, by rule.
     observed: BTreeMap<String, u64>,
@@ -105,7 +105,7 @@ impl Daemon {
             late: 0,
             counts: Counts::default(),
             envelopes: envelope::Counts::default(),
-            open: 0,
+            open: BTreeSet::new(),
             sent: 0,
             observed: BTreeMap::new(),
             file_faults: 0,
@@ -132,23 +132,24 @@ impl Daemon {
             self.refusals += 1;
             self.keep(&reject);
         }
-        self.say(&report.alerts);
+        self.say(&report.lane, &report.alerts);
         if let Some(checkpoint) = report.checkpoint {
             let ledger = self.ledger.clone();
-            if self.write(|| ledger.save(&checkpoint.positions, &checkpoint.state)) {
+            let Checkpoint { positions, states, gone, .. } = &checkpoint;
+            if self.write(|| ledger.save(positions, states, gone)) {
                 checkpoint.is_durable();
             }
         }
     }
 
     /// Puts alerts into the ledger, and rings for the sinks once they are on the disk.
-    fn say(&mut self, alerts: &[Alert]) {
+    fn say(&mut self, lane: &str, alerts: &[Alert]) {
         if alerts.is_empty() {
             return;
         }
         let ledger = self.ledger.clone();
         let (said_ms, lateness_secs) = (clock::wall_ms(), self.lateness_secs);
-        if !self.write(|| ledger.say(alerts, said_ms, lateness_secs)) {
+        if !self.write(|| ledger.say(lane, alerts, said_ms, lateness_secs)) {
             return;
         }
         for alert in alerts {
@@ -159,10 +160,9 @@ impl Daemon {
                 }
                 continue;
             }
-            self.open += match alert.life {
-                Life::Open => 1,
-                Life::Update => 0,
-                Life::Closed | Life::Merged(_) => -1,
+            match alert.life {
+                Life::Open | Life::Update => self.open.insert(alert.id),
+                Life::Closed | Life::Merged(_) => self.open.remove(&alert.id),
             };
             self.sent += 1;
         }
@@ -232,7 +232,7 @@ impl Daemon {
     }
 
     /// Every [`STATUS`], one line.
-    pub(super) fn tell_status(&mut self, engine: &Engine) {
+    pub(super) fn tell_status(&mut self, lanes: &Lanes) {
         if self.since_pruned.elapsed() >= PRUNE {
             self.since_pruned = Stopwatch::start();
             self.prune();
@@ -243,7 +243,7 @@ impl Daemon {
         }
         self.look_at_feeds();
         let since = self.counts.records - self.records_at_status;
-        eprintln!("floodmark: {}", self.status(engine, rate(since, elapsed)));
+        eprintln!("floodmark: {}", self.status(lanes, rate(since, elapsed)));
         self.records_at_status = self.counts.records;
         self.since_status = Stopwatch::start();
         if let Some(file) = &mut self.reject_file
@@ -256,7 +256,7 @@ impl Daemon {
     /// Says which feeds are missing, and keeps when each was seen.
     fn look_at_feeds(&mut self) {
         let news = self.feeds.news(clock::wall_ms());
-        self.say(&news);
+        self.say("", &news);
         self.keep_feeds();
     }
 
@@ -274,8 +274,8 @@ impl Daemon {
         }
     }
 
-    fn status(&self, engine: &Engine, rate: u64) -> String {
-        let watermark = match engine.watermark() {
+    fn status(&self, lanes: &Lanes, rate: u64) -> String {
+        let watermark = match lanes.watermark() {
             EventTime::MIN => "none yet".to_owned(),
             EventTime::MAX => "at the end".to_owned(),
             time => time.to_string(),
@@ -304,15 +304,15 @@ impl Daemon {
             self.counts.records,
             self.late,
             self.rejects,
-            engine.window_count(),
-            self.open,
+            lanes.window_count(),
+            self.open.len(),
             self.sent,
             self.observed.values().sum::<u64>(),
         )
     }
 
     /// Sends what is on its way, closes the sinks, and says how it went; whether all went well.
-    pub(super) fn close(mut self, engine: &Engine, is_stopped: bool) -> anyhow::Result<bool> {
+    pub(super) fn close(mut self, lanes: &Lanes, is_stopped: bool) -> anyhow::Result<bool> {
         self.hear_asides();
         let couriers = std::mem::take(&mut self.couriers);
         let leaving: Vec<Leaving> = couriers.into_iter().map(Courier::last_call).collect();
@@ -330,20 +330,20 @@ impl Daemon {
         self.keep_feeds();
         let how = if is_stopped { "stopped" } else { "ended" };
         let elapsed = self.since_start.elapsed();
-        eprintln!("floodmark: {how}: {}", self.status(engine, rate(self.counts.records, elapsed)));
+        eprintln!("floodmark: {how}: {}", self.status(lanes, rate(self.counts.records, elapsed)));
         for (reason, count) in &self.reasons {
             eprintln!("floodmark: {count} rejected: {reason}");
         }
         for (rule, bursts) in &self.observed {
             eprintln!("floodmark: {rule}: {bursts} bursts, not sent: it observes or enriches");
         }
-        if self.open > 0 {
+        if !self.open.is_empty() {
             let how = if self.ledger.is_kept() {
                 "and go on at the next start"
             } else {
                 "and nothing says that they are over"
             };
-            eprintln!("floodmark: {} bursts stay open, {how}", self.open);
+            eprintln!("floodmark: {} bursts stay open, {how}", self.open.len());
         }
         if waiting > 0 && self.ledger.is_kept() {
             eprintln!("floodmark: {waiting} alerts wait in the ledger for their sinks");

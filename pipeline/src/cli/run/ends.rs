@@ -71,6 +71,7 @@ pub(super) fn parts(
     positions: &BTreeMap<String, Box<str>>,
     asides: &crossbeam_channel::Sender<Aside>,
 ) -> anyhow::Result<Vec<Part>> {
+    let is_keyed = settings.is_keyed();
     let mut parts = Vec::new();
     for it in &settings.sources {
         let tell = || -> Tell {
@@ -101,6 +102,7 @@ pub(super) fn parts(
                     group: kafka.group.clone(),
                     is_from_start: kafka.start == Start::Earliest,
                     is_keyed: !kafka.keyed_by.is_empty(),
+                    rereads: is_keyed,
                     positions: own,
                     iam: kafka.iam.clone(),
                     properties: properties(kafka)

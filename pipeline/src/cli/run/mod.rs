@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 
 use anyhow::Context;
 use crossbeam_channel::bounded;
-use floodmark_detectors::engine::{Engine, Options};
+use floodmark_detectors::engine::Options;
 
 use super::check::Examined;
 use super::replay::workers;
@@ -19,7 +19,7 @@ use crate::clock;
 use crate::config::Settings;
 use crate::encode::text::counted;
 use crate::feeds::Feeds;
-use crate::flow;
+use crate::flow::{self, Lanes};
 use crate::ledger::{Ledger, LedgerError, Resumed};
 use crate::source::combined::Combined;
 use daemon::Daemon;
@@ -83,15 +83,16 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
         windows_max: settings.engine.windows_max,
         keeps_changes: true,
     };
-    let engine = Engine::new(rules.clone(), options);
-    let Resumed { inputs, state, said, unreadable } = ledger.resume()?;
-    let resumed = counted(state.windows.len(), "window");
-    let left = engine.restore(state, &said).alerts;
+    let resumed = ledger.resume()?;
+    let said = resumed.said();
+    let Resumed { inputs, lanes, unreadable } = resumed;
+    let windows: usize = lanes.values().map(|saved| saved.state.windows.len()).sum();
+    let (lanes, dropped) = Lanes::resumed(rules.clone(), options, settings.is_keyed(), lanes);
     let mut feeds = Feeds::needed_by(&rules, ledger.feeds()?, clock::wall_ms());
     feeds.recall(&said);
     let couriers = couriers(&settings, &ledger, &stopped)?;
     let (asides_in, asides) = bounded(ASIDES_WAITING_MAX);
-    let positions = inputs.iter().map(|(name, (to, _))| (name.clone(), to.clone())).collect();
+    let positions = inputs.iter().map(|(name, it)| (name.clone(), it.position.clone())).collect();
     let source = Combined::new(parts(&settings, &positions, &asides_in)?, args.until_idle);
     drop(asides_in);
     let flow_settings = flow::Settings {
@@ -99,10 +100,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
         workers: settings.engine.workers.map_or_else(workers, std::num::NonZero::get),
         has_end: args.until_idle,
         checkpoint_interval: Some(settings.ledger.checkpoint_interval),
-        is_live: !args.until_idle,
-        resumed: inputs.into_iter().map(|(name, (_, settled))| (name, settled)).collect(),
+        is_live: !args.until_idle && settings.engine.follows_clock,
+        resumed: inputs,
         said,
-        left,
         watches_feeds: true,
     };
     let speaking = rules.rules.iter().filter(|rule| rule.speaks).count();
@@ -116,7 +116,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
     );
     if !flow_settings.resumed.is_empty() {
         let inputs = counted(flow_settings.resumed.len(), "input");
-        eprintln!("floodmark: goes on with {inputs} and {resumed}");
+        let windows = counted(windows - dropped, "window");
+        eprintln!("floodmark: goes on with {inputs} and {windows}");
+    }
+    if dropped > 0 {
+        let windows = counted(dropped, "window");
+        eprintln!("floodmark: {windows} start afresh: keyed_by has come or gone");
     }
     if unreadable > 0 {
         let windows = counted(usize::try_from(unreadable).unwrap_or(usize::MAX), "window");
@@ -124,11 +129,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
     }
     let mut daemon =
         Daemon::new(&settings, (ledger, feeds), stopped.clone(), couriers, asides, rejects);
-    let ran = flow::run(&engine, Box::new(source), &flow_settings, &stopped, &mut |report| {
+    let ran = flow::run(&lanes, Box::new(source), &flow_settings, &stopped, &mut |report| {
         daemon.hear(report);
-        daemon.tell_status(&engine);
+        daemon.tell_status(&lanes);
     });
-    let is_well = daemon.close(&engine, stopped.load(Ordering::Relaxed))?;
+    let is_well = daemon.close(&lanes, stopped.load(Ordering::Relaxed))?;
     ran?;
     Ok(is_well)
 }

@@ -42,7 +42,9 @@ pub(super) fn consumer(
     }
     // What it says of offsets that are out of range is a warning.
     config.set_log_level(RDKafkaLogLevel::Warning);
-    let group = Group::at(positions, settings.is_from_start).with_iam(settings.iam.clone());
+    let group = Group::at(positions, settings.is_from_start)
+        .rereading(settings.rereads)
+        .with_iam(settings.iam.clone());
     let consumer: BaseConsumer<Group> = config.create_with_context(group).map_err(fail)?;
     let topics: Vec<&str> = settings.topics.iter().map(String::as_str).collect();
     consumer.subscribe(&topics).map_err(fail)?;

@@ -18,6 +18,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionListElem};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Statistics, TopicPartitionList};
 
+use super::handover::{self, Again, Begin};
 use super::hearing::{self, Heard};
 use crate::clock::Stopwatch;
 use crate::iam::{self, Iam};
@@ -37,7 +38,7 @@ pub(super) fn name(topic: &str, partition: i32) -> String {
 #[derive(Debug)]
 pub(super) enum Change {
     /// These are ours.
-    Gained(Vec<Partition>),
+    Gained(Vec<Gain>),
     /// These are somebody else's, once let go of.
     Taken(Vec<Partition>),
     /// The group could not be heard for so long that it has given these up: whose they are is not
@@ -45,14 +46,27 @@ pub(super) enum Change {
     GivenUp(Vec<Partition>),
 }
 
-/// How long the brokers may take to say where partitions are.
+/// A partition that is ours.
+#[derive(Debug)]
+pub(super) struct Gain {
+    pub(super) partition: Partition,
+    /// What is read again of it.
+    pub(super) again: Option<Again>,
+    /// Somebody else has read on in it since it was known here.
+    pub(super) is_overtaken: bool,
+}
+
+/// How long the brokers may take to say where partitions are, and how often they are asked.
 const ANSWER: Duration = Duration::from_secs(10);
+const ASKS: usize = 3;
 
 /// Listens to librdkafka.
 #[derive(Debug, Default)]
 pub(super) struct Group {
     /// Whether a partition without any position is read from its beginning.
     is_from_start: bool,
+    /// Whether what windows rest on is read again.
+    rereads: bool,
     /// Who signs in to Amazon MSK.
     iam: Option<Iam>,
     /// Topics that have been read: a partition without any position came later.
@@ -79,6 +93,11 @@ impl Group {
         let topics = Mutex::new(positions.keys().filter_map(topic).collect());
         let positions = Mutex::new(positions);
         Group { is_from_start, positions, topics, ..Group::default() }
+    }
+
+    /// The same, and what windows rest on of a partition is read again.
+    pub(super) fn rereading(self, rereads: bool) -> Group {
+        Group { rereads, ..self }
     }
 
     /// The same, signing in to Amazon MSK.
@@ -139,12 +158,37 @@ impl Group {
         }
     }
 
+    /// Where each of these partitions begins, as far as the group is to be asked for that.
+    fn begins(
+        &self,
+        consumer: &BaseConsumer<Group>,
+        list: &TopicPartitionList,
+    ) -> KafkaResult<BTreeMap<String, Begin>> {
+        if !self.rereads || list.count() == 0 {
+            return Ok(BTreeMap::new());
+        }
+        let mut committed = consumer.committed_offsets(list.clone(), ANSWER);
+        for _ in 1..ASKS {
+            if committed.is_err() {
+                committed = consumer.committed_offsets(list.clone(), ANSWER);
+            }
+        }
+        let (committed, positions) = (committed?, self.positions());
+        let begin = |element: &TopicPartitionListElem<'_>| {
+            let name = name(element.topic(), element.partition());
+            let known = positions.get(&name).copied();
+            (name, handover::begin(known, element))
+        };
+        Ok(committed.elements().iter().map(begin).collect())
+    }
+
     /// Sets where partitions are read on from. What is left out begins where the group has it, else
     /// at its beginning.
     fn place(
         &self,
         consumer: &BaseConsumer<Group>,
         list: &mut TopicPartitionList,
+        begins: &BTreeMap<String, Begin>,
     ) -> KafkaResult<()> {
         let mut unknown = TopicPartitionList::new();
         if list.count() > 0 {
@@ -154,8 +198,10 @@ impl Group {
                 list.elements().iter().any(|it| name(it.topic(), it.partition()) == *known)
             });
             for mut element in list.elements() {
-                match positions.get(&name(element.topic(), element.partition())) {
-                    Some(to) => element.set_offset(Offset::Offset(*to))?,
+                let name = name(element.topic(), element.partition());
+                let known = || positions.get(&name).copied();
+                match begins.get(&name).map_or_else(known, |begin| begin.at) {
+                    Some(to) => element.set_offset(Offset::Offset(to))?,
                     None => drop(unknown.add_partition(element.topic(), element.partition())),
                 }
             }
@@ -211,7 +257,11 @@ impl ClientContext for Group {
     }
 
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        if facility == "OFFSET" {
+        if facility == "COMMITFAIL" {
+            // Nothing else tells of a commit that nobody waited for: it was refused while the group
+            // was being made anew, or its answer did not come.
+            self.not_committed();
+        } else if facility == "OFFSET" {
             eprintln!(
                 "floodmark: kafka: records were deleted before they were read, and reading goes on \
                  with what is left: keep them for longer than Floodmark is ever behind ({message})"
@@ -246,12 +296,6 @@ impl ClientContext for Group {
 }
 
 impl ConsumerContext for Group {
-    fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
-        if result.is_err() {
-            self.not_committed();
-        }
-    }
-
     fn rebalance(
         &self,
         consumer: &BaseConsumer<Self>,
@@ -264,13 +308,28 @@ impl ConsumerContext for Group {
             matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
         let done = match error {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
-                if let Err(error) = self.place(consumer, list) {
+                let begins = self.begins(consumer, list).unwrap_or_else(|error| {
+                    eprintln!(
+                        "floodmark: kafka: the group could not be asked what its windows rest on, so \
+                         those that are open there are split: {error}"
+                    );
+                    BTreeMap::new()
+                });
+                if let Err(error) = self.place(consumer, list, &begins) {
                     eprintln!(
                         "floodmark: kafka: where to begin could not be asked, so partitions that \
                          nobody has read yet are read from their beginning: {error}"
                     );
                 }
-                self.note(Change::Gained(partitions));
+                let gain = |partition: Partition| {
+                    let begin = begins.get(&name(&partition.0, partition.1));
+                    Gain {
+                        partition,
+                        again: begin.and_then(|begin| begin.again),
+                        is_overtaken: begin.is_some_and(|begin| begin.is_overtaken),
+                    }
+                };
+                self.note(Change::Gained(partitions.into_iter().map(gain).collect()));
                 let assigned = if is_cooperative {
                     consumer.incremental_assign(list)
                 } else {

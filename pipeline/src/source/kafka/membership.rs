@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use floodmark_detectors::time::EventTime;
 use rdkafka::consumer::{CommitMode, Consumer};
 
 use super::connect::consumer;
-use super::group::{Change, Partition};
+use super::group::{Change, Gain, Partition};
+use super::handover::Reread;
 use super::{Kafka, SourceError};
 use crate::clock::Stopwatch;
 use crate::progress::Input;
@@ -19,15 +21,7 @@ impl Kafka {
     pub(super) fn regroup(&mut self) -> Result<(), SourceError> {
         for change in self.consumer.context().changes() {
             match change {
-                Change::Gained(partitions) => {
-                    let inputs: Vec<Input> =
-                        partitions.into_iter().map(|partition| self.input(partition)).collect();
-                    self.given_up.retain(|input| !inputs.contains(input));
-                    let lost: Vec<Input> = std::mem::take(&mut self.given_up).into_iter().collect();
-                    self.forget(&lost);
-                    self.ready.push_front(Next::Lost(lost));
-                    self.ready.push_front(Next::Gained(inputs));
-                }
+                Change::Gained(gains) => self.gain(gains),
                 Change::Taken(partitions) => {
                     let inputs = self.take(partitions);
                     if !self.settings.is_keyed && !inputs.is_empty() {
@@ -47,6 +41,46 @@ impl Kafka {
             }
         }
         self.leave()
+    }
+
+    /// Takes up partitions, each where it was, or anew where somebody else has read on.
+    fn gain(&mut self, gains: Vec<Gain>) {
+        // What is held of those that were overtaken goes first: it has the same name.
+        let is_overtaken = |gain: &&Gain| gain.is_overtaken;
+        let outdated: Vec<Input> = gains
+            .iter()
+            .filter(is_overtaken)
+            .filter_map(|gain| self.inputs.get(&gain.partition).copied())
+            .collect();
+        self.forget(&outdated);
+        let (mut inputs, mut overtaken, mut rereads) = (Vec::new(), Vec::new(), 0);
+        for Gain { partition, again, is_overtaken } in gains {
+            let input = self.input(partition);
+            inputs.push(input);
+            if is_overtaken {
+                let judges_from = again.map_or(EventTime::MIN, |again| again.judges_from);
+                overtaken.push((input, judges_from));
+            }
+            if let Some(again) = again {
+                rereads += again.until - again.from;
+                self.rereads.insert(input, Reread { again, is_over: false });
+            }
+        }
+        if rereads > 0 {
+            let these = self.names_of(&inputs);
+            self.tell(&format!("reads again what windows rest on of {these}: {rereads} offsets"));
+        }
+        self.given_up.retain(|input| !inputs.contains(input) && !outdated.contains(input));
+        let lost: Vec<Input> = std::mem::take(&mut self.given_up).into_iter().collect();
+        self.forget(&lost);
+        for next in [
+            Next::Lost(lost),
+            Next::Gained(inputs),
+            Next::Overtaken(overtaken),
+            Next::Lost(outdated),
+        ] {
+            self.ready.push_front(next);
+        }
     }
 
     /// Hands out nothing more of these, and means to let go of them.
@@ -75,6 +109,8 @@ impl Kafka {
         let Some((inputs, since)) = &self.leaving else { return Ok(()) };
         let is_done = |input: &Input| {
             self.handed_out.get(input).is_none_or(|to| self.durable.get(input) == Some(to))
+                // The group is further than this member has come.
+                || self.rereads.get(input).is_some_and(|reread| !reread.is_over)
         };
         if !inputs.iter().all(is_done) && since.elapsed() < LEAVE {
             return Ok(());
@@ -96,7 +132,11 @@ impl Kafka {
         for input in inputs {
             self.handed_out.remove(input);
             self.durable.remove(input);
+            self.handovers.remove(input);
+            self.rereads.remove(input);
         }
+        // One that comes back is another input: nothing that is still under way is meant for it.
+        self.inputs.retain(|_, input| !inputs.contains(input));
         self.hearing.lost(inputs);
     }
 

@@ -222,7 +222,10 @@ fn tend(
         };
         let over = match over {
             Some(over) => over,
-            None => shared.send(Next::Lost(vec![reader.input])).await,
+            None => {
+                shared.names().lost(&reader.shard);
+                shared.send(Next::Lost(vec![reader.input])).await
+            }
         };
         shared.running().remove(&reader.shard);
         if over.is_ok() {

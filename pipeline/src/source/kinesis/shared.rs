@@ -83,6 +83,11 @@ impl Names {
         input
     }
 
+    /// The shard is somebody else's: should it come back, it is another input.
+    pub(super) fn lost(&mut self, shard: &str) {
+        self.inputs.remove(shard);
+    }
+
     pub(super) fn shard(&self, input: Input) -> Option<&str> {
         self.names.get(input as usize).map(String::as_str)
     }

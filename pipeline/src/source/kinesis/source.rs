@@ -20,7 +20,7 @@ use super::stream::Stream;
 use super::table::{Dynamo, Table};
 use crate::clock::Stopwatch;
 use crate::progress::Input;
-use crate::source::batch::{Next, Source, SourceError, Word};
+use crate::source::batch::{Durable, Next, Source, SourceError, Word};
 
 /// Batches and other news that wait to be taken.
 const NEWS_WAITING_MAX: usize = 16;
@@ -151,8 +151,8 @@ impl Source for Kinesis {
 
     fn hear(&mut self, word: Word) -> Result<(), SourceError> {
         match word {
-            Word::Durable(positions) => {
-                for (input, position) in positions {
+            Word::Durable(done) => {
+                for Durable { input, position, .. } in done {
                     self.durable(input, &position);
                 }
             }
