@@ -9,31 +9,32 @@
 //! slow listener slows the source and nothing grows. A part that fails stops the others; the first
 //! cause is what is reported.
 
+mod feed;
 mod keeper;
 mod lanes;
 mod order;
+mod worker;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded, unbounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, bounded, unbounded};
 use floodmark_detectors::alert::Alert;
-use floodmark_detectors::engine::{Counts, Engine, Outcome};
-use floodmark_detectors::record::Record;
+use floodmark_detectors::engine::{Counts, Outcome};
 use floodmark_detectors::time::EventTime;
 
-use crate::clock;
 use crate::envelope;
-use crate::feeds;
 use crate::incident::Incidents;
-use crate::open::{Opened, Reject};
-use crate::progress::{AHEAD_SECS_MAX, Input, Progress, Ticket, Worked};
-use crate::source::batch::{Batch, Durable, Next, Source, SourceError, Word};
+use crate::open::Reject;
+use crate::progress::{Progress, Ticket};
+use crate::source::batch::{Batch, Durable, Source, SourceError, Word};
+use feed::Feed;
 pub use keeper::{Checkpoint, Kept};
 use keeper::{Keeper, Turns};
 pub use lanes::{Lane, Lanes, Saved};
+use worker::work;
 
 /// Batches that wait for a worker, at most.
 const BATCHES_WAITING_MAX: usize = 32;
@@ -41,18 +42,8 @@ const BATCHES_WAITING_MAX: usize = 32;
 /// Reports that wait for the listener, at most.
 const REPORTS_WAITING_MAX: usize = 1_024;
 
-/// Records that are decoded before they are matched: few enough to be in the processor's cache then.
-const RECORDS_AT_ONCE: usize = 64;
-
 /// How long a source waits for something before it looks whether it should stop.
 const WAIT: Duration = Duration::from_millis(50);
-
-/// How far ahead of the watermark an input may be in event time before it is not read for a while,
-/// seconds. What it brings would wait in windows for the others.
-const INPUT_AHEAD_SECS_MAX: i64 = 3_600;
-
-/// Batches after which it is looked which inputs are ahead.
-const BATCHES_BETWEEN_LOOKS: u32 = 256;
 
 /// How a flow is set up.
 #[derive(Debug, Clone, Default)]
@@ -256,256 +247,6 @@ fn hear_durable(
     match durable.try_iter().last() {
         Some(done) => source.hear(Word::Durable(done)),
         None => Ok(()),
-    }
-}
-
-/// What reads the source, and hands its batches out.
-struct Feed<'f> {
-    source: Box<dyn Source>,
-    lanes: &'f Lanes,
-    progress: &'f Mutex<Progress>,
-    names: &'f Mutex<BTreeMap<Input, Arc<str>>>,
-    settings: &'f Settings,
-    batches: Vec<Sender<Work>>,
-    reports: Sender<Heard>,
-    wishes: Sender<()>,
-    durable: Receiver<Vec<Durable>>,
-    stop: &'f AtomicBool,
-    /// Inputs that are not read for now.
-    ahead: BTreeSet<Input>,
-}
-
-impl Feed<'_> {
-    fn run(&mut self) -> Result<(), SourceError> {
-        let mut batches: u32 = 0;
-        while !self.stop.load(Ordering::Relaxed) {
-            hear_durable(self.source.as_mut(), &self.durable)?;
-            let is_time = batches.is_multiple_of(BATCHES_BETWEEN_LOOKS) || !self.ahead.is_empty();
-            // An input with a lane of its own waits for no other.
-            if is_time && !self.lanes.is_keyed() {
-                self.look_ahead()?;
-            }
-            match self.source.next(WAIT)? {
-                Next::Batch(batch) => {
-                    batches = batches.wrapping_add(1);
-                    let name = self.name(batch.input);
-                    let lane = self.lanes.of(batch.input, &name);
-                    let ticket = lock(self.progress).begin(batch.input);
-                    if !self.hand_out(Work { ticket, lane, name, batch })? {
-                        break;
-                    }
-                }
-                Next::Overtaken(inputs) => {
-                    for (input, judges_from) in inputs {
-                        let name = self.name(input);
-                        self.lanes.overtaken(&name, judges_from);
-                    }
-                }
-                Next::Gained(inputs) => {
-                    for input in inputs {
-                        if !self.gained(input) {
-                            return Ok(());
-                        }
-                    }
-                }
-                // One wish is enough, and it may be there already.
-                Next::Leaving(_) => drop(self.wishes.try_send(())),
-                Next::Lost(inputs) => {
-                    for input in inputs {
-                        lock(self.progress).lost(input);
-                        self.lanes.lost(input);
-                    }
-                }
-                Next::CaughtUp(input) => lock(self.progress).caught_up(input),
-                Next::Unheard(inputs) => {
-                    let mut progress = lock(self.progress);
-                    inputs.into_iter().for_each(|input| progress.unheard(input));
-                }
-                Next::Ended(input) => lock(self.progress).ended(input),
-                Next::Nothing => {}
-                Next::End => break,
-            }
-        }
-        Ok(())
-    }
-
-    /// Goes on with an input where it was left; whether anybody still listens.
-    fn gained(&mut self, input: Input) -> bool {
-        let name = self.name(input);
-        let settings = self.settings;
-        let resumed = settings.resumed.get(name.as_ref()).filter(|_| self.lanes.goes_on(&name));
-        let mut settled = resumed.map_or(EventTime::MIN, |it| it.settled);
-        {
-            let mut progress = lock(self.progress);
-            if !self.lanes.is_keyed() {
-                // It may have been read here before, as another input.
-                let names = lock(self.names);
-                let same = names.iter().filter(|(_, other)| **other == name);
-                let before = same.filter_map(|(other, _)| progress.settled(*other)).max();
-                settled = settled.max(before.unwrap_or(EventTime::MIN));
-            }
-            progress.resumed(input, settled);
-            if let Some(from) = resumed.and_then(|it| it.reread_from.clone()) {
-                let newest = settled.plus(settings.lateness_secs + AHEAD_SECS_MAX);
-                progress.has_brought(input, from, newest);
-            }
-        }
-        // What was kept of it goes on, whether it brings anything or not.
-        !self.lanes.is_keyed()
-            || resumed.is_none()
-            || self.reports.send(Heard::left(&self.lanes.of(input, &name))).is_ok()
-    }
-
-    /// Waits for room; whether anybody still works.
-    fn hand_out(&mut self, work: Work) -> Result<bool, SourceError> {
-        let queue = work.ticket.input() as usize % self.batches.len().max(1);
-        let mut work = work;
-        loop {
-            let Some(batches) = self.batches.get(queue) else { return Ok(false) };
-            match batches.send_timeout(work, WAIT) {
-                Ok(()) => return Ok(true),
-                Err(SendTimeoutError::Disconnected(_)) => return Ok(false),
-                Err(SendTimeoutError::Timeout(back)) => {
-                    work = back;
-                    self.source.hear(Word::Hold)?;
-                }
-            }
-        }
-    }
-
-    fn look_ahead(&mut self) -> Result<(), SourceError> {
-        let ahead = lock(self.progress).ahead(INPUT_AHEAD_SECS_MAX);
-        if ahead != self.ahead {
-            self.ahead.clone_from(&ahead);
-            self.source.hear(Word::Ahead(ahead))?;
-        }
-        Ok(())
-    }
-
-    fn name(&mut self, input: Input) -> Arc<str> {
-        let mut names = lock(self.names);
-        names.entry(input).or_insert_with(|| self.source.name_of(input).into()).clone()
-    }
-}
-
-/// Takes batches from bytes to outcome, without waiting for anything else.
-fn work(
-    progress: &Mutex<Progress>,
-    is_keyed: bool,
-    turns: &Turns,
-    worker: usize,
-    settings: &Settings,
-    batches: &Receiver<Work>,
-    reports: &Sender<Heard>,
-) {
-    let mut opened = Opened::default();
-    for Work { ticket, lane, name, mut batch } in batches {
-        turns.turn(worker);
-        let mut report = Report::default();
-        // An event time far ahead of its arrival does not move time.
-        let latest = clock::wall_time().plus(AHEAD_SECS_MAX);
-        let (mut next, mut newest) = (0, Newest::default());
-        while next < batch.len() {
-            next = opened.open(next, &name, &batch, &mut report.rejects);
-            report.envelopes.add(opened.counts());
-            let came = Came { input: &name, opened: &opened, batch: &batch, latest };
-            newest = newest.max(came.apply(lane.engine(), settings.watches_feeds, &mut report));
-        }
-        let in_time = newest.in_time.map(|time| time.plus(-settings.lateness_secs));
-        let worked = Worked {
-            settled: batch.settled.or(in_time),
-            position: batch.position.take(),
-            from: batch.from.take(),
-            newest: newest.of_all,
-        };
-        let watermark = {
-            let mut progress = lock(progress);
-            progress.done(ticket, worked);
-            if is_keyed { progress.settled(ticket.input()) } else { progress.watermark() }
-        };
-        if let Some(watermark) = watermark {
-            take(&mut report, lane.engine().advance(watermark));
-        }
-        if batch.is_reread {
-            // Whoever read it first has told of it; what it did is all that counts.
-            report = Report { alerts: report.alerts, ..Report::default() };
-        } else {
-            report.latency = batch.sent_ms.map(|sent| {
-                let waited_ms = u64::try_from(clock::wall_ms() - sent).unwrap_or(0);
-                (waited_ms * 1_000, report.counts.records)
-            });
-        }
-        let heard = Heard { lane: Some(lane), is_reread: batch.is_reread, report };
-        if reports.send(heard).is_err() {
-            return;
-        }
-        turns.turn(worker);
-    }
-}
-
-/// The greatest event times of some records.
-#[derive(Clone, Copy, Default)]
-struct Newest {
-    /// Of those that are not far ahead of their arrival.
-    in_time: Option<EventTime>,
-    of_all: Option<EventTime>,
-}
-
-impl Newest {
-    fn max(self, other: Newest) -> Newest {
-        Newest { in_time: self.in_time.max(other.in_time), of_all: self.of_all.max(other.of_all) }
-    }
-}
-
-/// What was opened of a batch.
-struct Came<'c> {
-    input: &'c str,
-    opened: &'c Opened,
-    batch: &'c Batch,
-    /// An event time later than this is far ahead of its arrival.
-    latest: EventTime,
-}
-
-impl Came<'_> {
-    /// Gives the records to the engine.
-    fn apply(&self, engine: &Engine, watches_feeds: bool, report: &mut Report) -> Newest {
-        let mut all = self.opened.records(self.batch);
-        let count = all.len();
-        let mut newest = Newest::default();
-        while all.len() > 0 {
-            let mut records = Vec::with_capacity(RECORDS_AT_ONCE);
-            for (offset, bytes) in all.by_ref().take(RECORDS_AT_ONCE) {
-                report.bytes += bytes.len() as u64;
-                match Record::decode(bytes) {
-                    Ok(record) => records.push(record),
-                    Err(reason) => {
-                        report.rejects.push(Reject::of(
-                            self.input,
-                            offset,
-                            &reason.to_string(),
-                            bytes,
-                        ));
-                    }
-                }
-            }
-            report.ahead += records.iter().filter(|r| r.time() > self.latest).count() as u64;
-            if watches_feeds {
-                feeds::add(&mut report.feeds, &records, count);
-            }
-            let outcome = engine.apply(&records);
-            report.late += outcome.late.len() as u64;
-            for record in outcome.late.iter().filter_map(|place| records.get(*place)) {
-                let reason = "late: older than the watermark";
-                report.rejects.push(Reject::of(self.input, 0, reason, record.bytes()));
-            }
-            take(report, outcome);
-            let times = records.iter().map(Record::time);
-            newest = newest.max(Newest {
-                in_time: times.clone().filter(|time| *time <= self.latest).max(),
-                of_all: times.max(),
-            });
-        }
-        newest
     }
 }
 

@@ -1,6 +1,5 @@
 //! Several processes that share a topic which is keyed by account.
 
-use std::ffi::OsString;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::path::PathBuf;
 
@@ -100,10 +99,12 @@ floodmark: {code: M-04}
 /// The members of one group, each with a ledger and a file of alerts.
 struct Members {
     folder: TempDir,
+    /// The topic, and the group.
+    topic: &'static str,
 }
 
 impl Members {
-    fn new(broker: &Broker, topic: &str) -> Members {
+    fn new(broker: &Broker, topic: &'static str) -> Members {
         broker.topic(topic, PARTITIONS);
         let folder = tempfile::tempdir().unwrap();
         let rules = folder.path().join("rules.yml");
@@ -125,7 +126,7 @@ impl Members {
             );
             std::fs::write(at("toml"), text).unwrap();
         }
-        Members { folder }
+        Members { folder, topic }
     }
 
     fn path(&self, name: &str, end: &str) -> PathBuf {
@@ -148,8 +149,27 @@ impl Members {
         daemon
     }
 
-    fn rules(&self) -> [OsString; 2] {
-        args!["--rules", self.folder.path().join("rules.yml")]
+    /// Traffic by account, and what the rules find in it.
+    fn feed(&self, broker: &Broker) -> (Oracle, Feed) {
+        let arguments = [
+            "generate",
+            "--records",
+            "24000",
+            "--duration",
+            "6h",
+            "--accounts",
+            "40",
+            "--principals",
+            "200",
+            "--start",
+            "2025-11-25T09:00:00Z",
+        ];
+        let lines = floodmark(&arguments).expect(0).text();
+        let rules = args!["--rules", self.folder.path().join("rules.yml")];
+        let oracle = Oracle::by(&rules, lines.lines().map(str::to_owned).collect());
+        let partitions = oracle.lines.iter().map(partition).collect();
+        let feed = Feed::to(broker, self.topic, oracle.lines.clone(), partitions);
+        (oracle, feed)
     }
 
     /// Lets each close what is open with it, and reads what both told. One that starts while the group
@@ -193,31 +213,11 @@ fn partition(line: &String) -> i32 {
     i32::try_from(hash % u64::try_from(PARTITIONS).unwrap()).unwrap()
 }
 
-fn traffic(rules: &[OsString]) -> Oracle {
-    let arguments = [
-        "generate",
-        "--records",
-        "24000",
-        "--duration",
-        "6h",
-        "--accounts",
-        "40",
-        "--principals",
-        "200",
-        "--start",
-        "2025-11-25T09:00:00Z",
-    ];
-    let feed = floodmark(&arguments).expect(0).text();
-    Oracle::by(rules, feed.lines().map(str::to_owned).collect())
-}
-
 #[test]
 fn windows_go_with_their_partitions_from_member_to_member() {
     let broker = Broker::shared();
     let members = Members::new(broker, "shared");
-    let oracle = traffic(&members.rules());
-    let partitions = oracle.lines.iter().map(partition).collect();
-    let mut feed = Feed::to(broker, "shared", oracle.lines.clone(), partitions);
+    let (oracle, mut feed) = members.feed(broker);
     let part = feed.lines.len() / 7;
     let one = members.start("one");
     feed.write_to(part);
@@ -250,9 +250,7 @@ fn windows_go_with_their_partitions_from_member_to_member() {
 fn who_leaves_in_the_middle_of_joining_holds_up_nobody() {
     let broker = Broker::shared();
     let members = Members::new(broker, "joining");
-    let oracle = traffic(&members.rules());
-    let partitions = oracle.lines.iter().map(partition).collect();
-    let mut feed = Feed::to(broker, "joining", oracle.lines.clone(), partitions);
+    let (oracle, mut feed) = members.feed(broker);
     let one = members.start("one");
     // Each stay is a little longer than the one before: the group is told, asked, and answers.
     let stays = 8;
