@@ -140,7 +140,12 @@ pub(super) mod tests {
         let connection = Connection::open(path).unwrap();
         connection.pragma_update(None, "journal_mode", "WAL").unwrap();
         connection.execute_batch(STEPS[0]).unwrap();
-        connection.execute("INSERT INTO meta VALUES ('seed', 1)", []).unwrap();
+        let rows = "
+            INSERT INTO meta VALUES ('seed', 1), ('watermark', 30), ('forgotten', 40), ('opened', 2);
+            INSERT INTO inputs VALUES ('k t[0]', '12', 30);
+            INSERT INTO windows VALUES (zeroblob(16), 0, x'00');
+        ";
+        connection.execute_batch(rows).unwrap();
         connection.pragma_update(None, "user_version", 1).unwrap();
     }
 }

@@ -61,6 +61,39 @@ fn what_was_said_and_saved_is_there_after_it_was_closed() {
 }
 
 #[test]
+fn a_lane_that_is_gone_takes_all_of_its_own_with_it() {
+    let ledger = Ledger::in_memory().unwrap();
+    let kept = |input: u32, name: &str| Kept {
+        input,
+        name: name.into(),
+        position: "12".into(),
+        settled: EventTime(3),
+        handover: None,
+    };
+    let last = burst().last.0;
+    let of = |name: &str, opened| (name.into(), State { opened, ..state(last) });
+    ledger.say("k t[0]", &[alert(1, 1, Life::Open)], 5, 0).unwrap();
+    ledger.say("k t[1]", &[alert(2, 1, Life::Open)], 5, 0).unwrap();
+    let both = [kept(0, "k t[0]"), kept(1, "k t[1]")];
+    ledger.save(&both, &[of("k t[0]", 1), of("k t[1]", 2)], &[]).unwrap();
+    let said = |resumed: &Resumed, name: &str| -> Vec<u128> {
+        resumed.lanes[name].said.iter().map(|alert| alert.id.0).collect()
+    };
+    let resumed = ledger.resume().unwrap();
+    assert_eq!((said(&resumed, "k t[0]"), said(&resumed, "k t[1]")), (vec![1], vec![2]));
+    // The first was lost and came back anew: what is saved with it is of the new one.
+    ledger.save(&[kept(2, "k t[0]")], &[of("k t[0]", 7)], &["k t[0]".into()]).unwrap();
+    let resumed = ledger.resume().unwrap();
+    assert_eq!((said(&resumed, "k t[0]"), said(&resumed, "k t[1]")), (vec![], vec![2]));
+    assert_eq!(resumed.lanes["k t[0]"].state.opened, 7);
+    ledger.save(&[], &[], &["k t[0]".into(), "k t[1]".into()]).unwrap();
+    let resumed = ledger.resume().unwrap();
+    assert!(resumed.lanes.is_empty() && resumed.inputs.is_empty());
+    // What was said stays, for the sinks and for whoever asks.
+    assert_eq!(ledger.bursts(&Filter::default()).unwrap().len(), 2);
+}
+
+#[test]
 fn one_process_writes_and_anybody_reads() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("floodmark.ledger");
@@ -241,6 +274,10 @@ fn an_older_file_is_brought_up_to_date_by_a_writer_and_refused_by_a_reader() {
     let error = Ledger::read(&path).unwrap_err();
     assert!(matches!(error, LedgerError::Older { found: 1, .. }), "{error}");
     let ledger = Ledger::open(&path, false).unwrap();
+    let resumed = ledger.resume().unwrap();
+    assert_eq!(resumed.lanes[""].state.watermark, EventTime(30));
+    assert_eq!(resumed.unreadable, 1, "the window of the test is none, and was taken over");
+    assert_eq!(&*resumed.inputs["k t[0]"].position, "12");
     ledger.say("", &[alert(1, 1, Life::Open)], 5, 0).unwrap();
     let reader = Ledger::read(&path).unwrap();
     assert_eq!(reader.bursts(&Filter::default()).unwrap().len(), 1);
