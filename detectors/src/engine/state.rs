@@ -95,6 +95,9 @@ impl Engine {
         for (key, window) in state.windows {
             let rule = self.rules.rules.iter().position(|rule| rule.tag == window.rule_tag);
             let Some(index) = rule else { continue };
+            for burst in window.bursts() {
+                self.opened.fetch_max(burst.opened + 1, Ordering::AcqRel);
+            }
             self.hold(super::grown(0, window.record_bytes()));
             if self.windows.insert(key, window).is_none() {
                 places.push((index, key));

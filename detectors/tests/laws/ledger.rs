@@ -16,22 +16,43 @@ use super::stream::{Inputs, Stream, plain_step};
 struct Disk {
     done: Vec<usize>,
     state: State,
-    /// Serialised windows, and whether each is empty: then it goes at the next checkpoint.
-    windows: HashMap<WindowKey, (Vec<u8>, bool)>,
+    /// Serialised windows, and whether each is empty: it goes at the checkpoint after the next.
+    windows: HashMap<WindowKey, (Vec<u8>, Emptied)>,
     alerts: Vec<Alert>,
 }
 
+/// Whether a window is empty, and since when.
+#[derive(PartialEq)]
+enum Emptied {
+    No,
+    SinceLast,
+    Before,
+}
+
 impl Disk {
-    /// One transaction: what was read in the order positions, windows, alerts.
-    fn commit(&mut self, done: Vec<usize>, mut state: State, alerts: &mut Vec<Alert>) {
-        self.done = done;
-        self.windows.retain(|_, (_, is_empty)| !*is_empty);
-        for (key, window) in std::mem::take(&mut state.windows) {
-            let bytes = serde_json::to_vec(&window).unwrap();
-            self.windows.insert(key, (bytes, window.is_empty()));
-        }
-        self.state = state;
+    /// Some of the windows that were read, after their alerts. More, and the positions, come later or
+    /// never.
+    fn commit_some(&mut self, count: usize, state: &mut State, alerts: &mut Vec<Alert>) {
         self.alerts.append(alerts);
+        for (key, window) in state.windows.drain(..count.min(state.windows.len())) {
+            let bytes = serde_json::to_vec(&window).unwrap();
+            let emptied = if window.is_empty() { Emptied::SinceLast } else { Emptied::No };
+            self.windows.insert(key, (bytes, emptied));
+        }
+    }
+
+    /// What was read in the order positions, windows, alerts; the rest of the windows, then the
+    /// positions.
+    fn commit(&mut self, done: Vec<usize>, mut state: State, alerts: &mut Vec<Alert>) {
+        self.commit_some(usize::MAX, &mut state, alerts);
+        self.windows.retain(|_, (_, emptied)| *emptied != Emptied::Before);
+        for (_, emptied) in self.windows.values_mut() {
+            if *emptied == Emptied::SinceLast {
+                *emptied = Emptied::Before;
+            }
+        }
+        self.done = done;
+        self.state = state;
     }
 
     fn restart(&self, rule: &Rule, alerts: &mut Vec<Alert>) -> Engine {
@@ -62,6 +83,7 @@ pub(super) enum Event {
     Alerts,
     ReadPositions,
     ReadWindows,
+    CommitSome(u8),
     Commit,
     Kill,
 }
@@ -106,6 +128,11 @@ pub(super) fn run(
             Event::ReadWindows => {
                 if let Some((done, watermark)) = positions.take() {
                     windows = Some((done, engine.changes(watermark)));
+                }
+            }
+            Event::CommitSome(count) => {
+                if let Some((_, state)) = &mut windows {
+                    disk.commit_some(usize::from(count), state, &mut pending);
                 }
             }
             Event::Commit => {

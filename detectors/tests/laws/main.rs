@@ -202,6 +202,7 @@ fn lives() -> impl Strategy<Value = Vec<ledger::Event>> {
             2 => Just(Event::Alerts),
             2 => Just(Event::ReadPositions),
             2 => Just(Event::ReadWindows),
+            2 => (1_u8..3).prop_map(Event::CommitSome),
             2 => Just(Event::Commit),
             2 => Just(Event::Kill),
         ],

@@ -36,6 +36,8 @@ pub struct Checkpoint {
     pub states: Vec<(Arc<str>, State)>,
     /// Lanes whose windows are somebody else's. One of the same name may have begun since.
     pub gone: Vec<Arc<str>>,
+    /// Nothing comes after it, and the source waits for it.
+    pub is_last: bool,
     durable: Sender<Vec<Durable>>,
     is_under_way: Arc<AtomicBool>,
 }
@@ -140,7 +142,7 @@ impl Keeper<'_> {
             self.let_time_pass(reports);
             let is_due = self.interval.is_some_and(|interval| since.elapsed() >= interval);
             if (is_due || is_wished) && !self.is_under_way.load(Ordering::Acquire) {
-                let Some(checkpoint) = self.checkpoint() else { continue };
+                let Some(checkpoint) = self.checkpoint(false) else { continue };
                 (since, is_wished) = (Stopwatch::start(), false);
                 let report = Report { checkpoint: Some(checkpoint), ..Report::default() };
                 if reports.send(Heard::of_none(report)).is_err() {
@@ -179,7 +181,7 @@ impl Keeper<'_> {
 
     /// Positions, then windows, then a wait for the alerts. Before the positions it is looked what
     /// windows rest on: what begins to matter later stands behind what is done by then.
-    pub(super) fn checkpoint(&self) -> Option<Checkpoint> {
+    pub(super) fn checkpoint(&self, is_last: bool) -> Option<Checkpoint> {
         self.interval?;
         let (own, gone) = self.lanes.take();
         let needs: Vec<_> = own
@@ -228,6 +230,7 @@ impl Keeper<'_> {
             positions: kept.collect(),
             states,
             gone,
+            is_last,
             durable: self.durable.clone(),
             is_under_way: self.is_under_way.clone(),
         })

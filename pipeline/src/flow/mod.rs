@@ -217,7 +217,7 @@ pub fn run(
                 tell(Heard::of(&lane, report));
             }
         }
-        if let Some(checkpoint) = keeper.checkpoint() {
+        if let Some(checkpoint) = keeper.checkpoint(true) {
             tell(Heard::of_none(Report { checkpoint: Some(checkpoint), ..Report::default() }));
         }
         ended.and_then(|()| hear_durable(source.as_mut(), &durable))

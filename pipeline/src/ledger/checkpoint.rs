@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use floodmark_detectors::alert::Alert;
 use floodmark_detectors::engine::State;
@@ -12,7 +13,12 @@ use floodmark_detectors::window::Window;
 use rusqlite::{Transaction, params};
 
 use super::{Ledger, LedgerError};
+use crate::clock::Stopwatch;
 use crate::flow::{self, Kept, Saved};
+
+/// `is_empty` of a window that was emptied since the checkpoint before the one that is being saved; 1
+/// is for one that was empty then.
+const JUST_EMPTIED: i64 = 2;
 
 /// What a process goes on from.
 #[derive(Debug)]
@@ -34,25 +40,88 @@ impl Resumed {
 }
 
 impl Ledger {
-    /// Saves a checkpoint, whole or not at all: positions, and windows by lane, after lanes that are
-    /// gone were forgotten. All alerts of these windows are in the ledger already.
+    /// Saves a checkpoint at once. All alerts of its windows are in the ledger already.
     pub fn save(
         &self,
         positions: &[Kept],
         states: &[(Arc<str>, State)],
         gone: &[Arc<str>],
     ) -> Result<(), LedgerError> {
+        self.forget_lanes(gone)?;
+        for (lane, state) in states {
+            self.save_windows(lane, &state.windows, Duration::MAX)?;
+        }
+        self.save_positions(positions, states)
+    }
+
+    /// The first part of a checkpoint: forgets lanes that are gone. Nothing is read again because of
+    /// it that would not be anyhow.
+    pub fn forget_lanes(&self, gone: &[Arc<str>]) -> Result<(), LedgerError> {
+        if gone.is_empty() {
+            return Ok(());
+        }
         self.with(|connection| {
             let transaction = connection.transaction()?;
-            forget_lanes(&transaction, gone)?;
-            save_positions(&transaction, positions)?;
-            // What was empty at the checkpoint before is known to be gone by now.
-            transaction.execute("DELETE FROM windows WHERE is_empty", [])?;
-            for (lane, state) in states {
-                save_windows(&transaction, lane, state)?;
+            for lane in gone.iter().map(AsRef::as_ref) {
+                transaction.execute("DELETE FROM windows WHERE lane = ?1", [lane])?;
+                transaction.execute("DELETE FROM lanes WHERE name = ?1", [lane])?;
+                transaction.execute("UPDATE alerts SET lane = NULL WHERE lane = ?1", [lane])?;
+                // An input of this name may be read on by somebody else; the lane of all has none.
+                transaction.execute("DELETE FROM inputs WHERE name = ?1", [lane])?;
             }
             transaction.commit()
         })
+    }
+
+    /// The second part: writes windows of a lane, as many as there is time for; how many. All alerts of
+    /// them are in the ledger already. They may be ahead of the positions by any time: what is read
+    /// again they know.
+    pub fn save_windows(
+        &self,
+        lane: &str,
+        windows: &[(WindowKey, Window)],
+        time: Duration,
+    ) -> Result<usize, LedgerError> {
+        let since = Stopwatch::start();
+        self.with(|connection| {
+            let transaction = connection.transaction()?;
+            let mut written = 0;
+            for (key, window) in windows {
+                write_window(&transaction, lane, key, window)?;
+                written += 1;
+                if since.elapsed() > time {
+                    break;
+                }
+            }
+            transaction.commit()?;
+            Ok(written)
+        })
+    }
+
+    /// The last part, once all windows are written: the positions that they belong to.
+    pub fn save_positions(
+        &self,
+        positions: &[Kept],
+        states: &[(Arc<str>, State)],
+    ) -> Result<(), LedgerError> {
+        self.with(|connection| {
+            let transaction = connection.transaction()?;
+            // What was empty at the checkpoint before is known to be gone by now.
+            transaction.execute("DELETE FROM windows WHERE is_empty = 1", [])?;
+            let emptied = "UPDATE windows SET is_empty = 1 WHERE is_empty = ?1";
+            transaction.execute(emptied, [JUST_EMPTIED])?;
+            write_positions(&transaction, positions)?;
+            for (lane, state) in states {
+                write_lane(&transaction, lane, state)?;
+            }
+            transaction.commit()
+        })
+    }
+
+    /// Forgets windows of lanes whose first checkpoint was not finished.
+    pub(super) fn forget_unfinished(&self) -> Result<(), LedgerError> {
+        let orphans = "DELETE FROM windows WHERE lane NOT IN (SELECT name FROM lanes)";
+        self.with(|connection| connection.execute(orphans, []).map(drop))
     }
 
     /// Everything a process needs to go on; nothing where the ledger is new.
@@ -109,18 +178,7 @@ impl Ledger {
     }
 }
 
-fn forget_lanes(transaction: &Transaction<'_>, gone: &[Arc<str>]) -> rusqlite::Result<()> {
-    for lane in gone.iter().map(AsRef::as_ref) {
-        transaction.execute("DELETE FROM windows WHERE lane = ?1", [lane])?;
-        transaction.execute("DELETE FROM lanes WHERE name = ?1", [lane])?;
-        transaction.execute("UPDATE alerts SET lane = NULL WHERE lane = ?1", [lane])?;
-        // An input of this name may be read on by somebody else; the lane of all has none.
-        transaction.execute("DELETE FROM inputs WHERE name = ?1", [lane])?;
-    }
-    Ok(())
-}
-
-fn save_positions(transaction: &Transaction<'_>, positions: &[Kept]) -> rusqlite::Result<()> {
+fn write_positions(transaction: &Transaction<'_>, positions: &[Kept]) -> rusqlite::Result<()> {
     let mut upsert = transaction.prepare_cached(
         "INSERT INTO inputs (name, position, settled, reread_from) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT (name) DO UPDATE SET position = excluded.position,
@@ -133,18 +191,25 @@ fn save_positions(transaction: &Transaction<'_>, positions: &[Kept]) -> rusqlite
     Ok(())
 }
 
-fn save_windows(transaction: &Transaction<'_>, lane: &str, state: &State) -> rusqlite::Result<()> {
+fn write_window(
+    transaction: &Transaction<'_>,
+    lane: &str,
+    key: &WindowKey,
+    window: &Window,
+) -> rusqlite::Result<()> {
     let mut upsert = transaction.prepare_cached(
         "INSERT INTO windows (lane, key, is_empty, body) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT (lane, key) DO UPDATE SET is_empty = excluded.is_empty, body = excluded.body",
+         ON CONFLICT (lane, key)
+         DO UPDATE SET is_empty = excluded.is_empty, body = excluded.body",
     )?;
-    let mut body = Vec::new();
-    for (key, window) in &state.windows {
-        body.clear();
-        rmp_serde::encode::write_named(&mut body, window)
-            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-        upsert.execute(params![lane, &key.0.to_be_bytes()[..], window.is_empty(), body])?;
-    }
+    let body = rmp_serde::to_vec_named(window)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    let is_empty = if window.is_empty() { JUST_EMPTIED } else { 0 };
+    upsert.execute(params![lane, &key.0.to_be_bytes()[..], is_empty, body])?;
+    Ok(())
+}
+
+fn write_lane(transaction: &Transaction<'_>, lane: &str, state: &State) -> rusqlite::Result<()> {
     let mut upsert = transaction.prepare_cached(
         "INSERT INTO lanes (name, watermark, forgotten, opened) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT (name) DO UPDATE SET watermark = excluded.watermark,

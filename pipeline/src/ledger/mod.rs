@@ -2,9 +2,10 @@
 //! each sink is.
 //!
 //! Two kinds of writing. Alerts are committed with full sync, in groups, before anything is sent: so
-//! none is lost or renamed. A checkpoint is one transaction of positions and the windows that
-//! changed; the alerts of these windows have been committed before it. One process writes at a time
-//! (a lock beside the file says which); anybody may read meanwhile.
+//! none is lost or renamed. A checkpoint is windows that changed, some at a time so that alerts need not
+//! wait for all, and then the positions that they belong to; the alerts of these windows have been
+//! committed before it. One process writes at a time (a lock beside the file says which); anybody
+//! may read meanwhile.
 //!
 //! A file that is damaged, or was written by a newer version, is refused with advice, and never
 //! emptied. What an older version wrote is brought up to date when it is opened.
@@ -135,6 +136,7 @@ impl Ledger {
         let mut ledger = Ledger::of(path, connection, Some(Arc::new(lock)));
         ledger.examine()?;
         ledger.upgrade()?;
+        ledger.forget_unfinished()?;
         Ok(ledger)
     }
 

@@ -17,11 +17,13 @@ use crate::config::Settings;
 use crate::encode::text::counted;
 use crate::envelope;
 use crate::feeds::Feeds;
-use crate::flow::{Checkpoint, Lanes, Report};
+use crate::flow::{Lanes, Report};
 use crate::ledger::{Ledger, LedgerError};
 use crate::open::Reject;
 use crate::sink::{Courier, Leaving};
 use crate::source::history::Aside;
+
+use super::saving::Saving;
 
 /// How often the daemon says how it is.
 const STATUS: Duration = Duration::from_secs(30);
@@ -54,6 +56,8 @@ pub(super) struct Daemon {
     asides: Receiver<Aside>,
     /// What sinks would not take.
     refused: Receiver<Reject>,
+    /// The checkpoint that is being saved.
+    saving: Option<Saving>,
     reject_file: Option<BufWriter<std::fs::File>>,
     /// Why rejects cannot be written any more.
     reject_fault: Option<std::io::Error>,
@@ -97,6 +101,7 @@ impl Daemon {
             couriers,
             asides,
             refused,
+            saving: None,
             reject_file,
             reject_fault: None,
             reasons: BTreeMap::new(),
@@ -134,11 +139,32 @@ impl Daemon {
         }
         self.say(&report.lane, &report.alerts);
         if let Some(checkpoint) = report.checkpoint {
-            let ledger = self.ledger.clone();
-            let Checkpoint { positions, states, gone, .. } = &checkpoint;
-            if self.write(|| ledger.save(positions, states, gone)) {
-                checkpoint.is_durable();
+            // One is asked for only after the one before, but for the last.
+            self.save_all();
+            let is_last = checkpoint.is_last;
+            self.saving = Some(Saving::new(checkpoint));
+            if is_last {
+                self.save_all();
             }
+        }
+        self.save_some();
+    }
+
+    /// Goes on with the checkpoint that is being saved, for a moment, unless it has just done so:
+    /// what else is to be heard has its turn.
+    fn save_some(&mut self) {
+        let Some(mut saving) = self.saving.take_if(|saving| saving.is_due()) else { return };
+        let ledger = self.ledger.clone();
+        match self.write(|| saving.step(&ledger)) {
+            Some(false) => self.saving = Some(saving),
+            Some(true) => saving.checkpoint.is_durable(),
+            None => {}
+        }
+    }
+
+    fn save_all(&mut self) {
+        while self.saving.as_mut().is_some_and(Saving::hurry) {
+            self.save_some();
         }
     }
 
@@ -149,7 +175,7 @@ impl Daemon {
         }
         let ledger = self.ledger.clone();
         let (said_ms, lateness_secs) = (clock::wall_ms(), self.lateness_secs);
-        if !self.write(|| ledger.say(lane, alerts, said_ms, lateness_secs)) {
+        if self.write(|| ledger.say(lane, alerts, said_ms, lateness_secs)).is_none() {
             return;
         }
         for alert in alerts {
@@ -170,23 +196,27 @@ impl Daemon {
     }
 
     /// Writes to the ledger, and while that is impossible waits: nothing is read meanwhile, and
-    /// nothing is lost. False where the daemon is to stop before that; then the sources bring again
+    /// nothing is lost. None where the daemon is to stop before that; then the sources bring again
     /// what was not written.
-    fn write(&mut self, work: impl Fn() -> Result<(), LedgerError>) -> bool {
-        while let Err(error) = work() {
+    fn write<T>(&mut self, mut work: impl FnMut() -> Result<T, LedgerError>) -> Option<T> {
+        let done = loop {
+            let error = match work() {
+                Ok(done) => break done,
+                Err(error) => error,
+            };
             if self.complained.as_ref().is_none_or(|told| told.elapsed() > COMPLAIN) {
                 eprintln!("floodmark: {error}; reading waits until the ledger can be written");
                 self.complained = Some(Stopwatch::start());
             }
             if self.stopped.load(Ordering::Relaxed) {
-                return false;
+                return None;
             }
             std::thread::park_timeout(LEDGER_PAUSE);
-        }
+        };
         if self.complained.take().is_some() {
             eprintln!("floodmark: the ledger can be written again");
         }
-        true
+        Some(done)
     }
 
     fn hear_asides(&mut self) {

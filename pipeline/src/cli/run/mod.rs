@@ -2,6 +2,7 @@
 
 mod daemon;
 mod ends;
+mod saving;
 
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
