@@ -5,6 +5,7 @@
 //! a place in the agenda) is carried out after the lock is gone.
 
 mod agenda;
+mod heard;
 mod state;
 
 use std::collections::HashMap;
@@ -17,11 +18,12 @@ use crate::alert::Alert;
 use crate::field::{Fields, Path};
 use crate::record::Record;
 use crate::rule::{Kind, Rule, RuleSet, Tap};
-use crate::sample::{self, DrawnKey, RuleIndex, Sample, WindowKey};
+use crate::sample::{self, Drawn, DrawnKey, RuleIndex, Sample, WindowKey};
 use crate::time::EventTime;
 use crate::window::samples::Held;
 use crate::window::{Consequences, Inserted, Window, Windows, longest_span};
 use agenda::Agenda;
+use heard::Heard;
 use state::Dirty;
 pub use state::State;
 
@@ -245,18 +247,27 @@ impl Engine {
     pub fn apply(&self, records: &[Record<'_>]) -> Outcome {
         let mut out = Outcome::default();
         let watermark = self.watermark();
+        let mut heard = Heard::default();
         for (place, record) in records.iter().enumerate() {
             out.counts.records += 1;
             out.newest = out.newest.max(Some(record.time()));
             if record.time() < watermark {
                 out.late.push(place);
             }
-            self.apply_one(record, watermark, &mut out);
+            self.apply_one(place, record, watermark, &mut heard, &mut out);
         }
+        self.hear(records, heard, watermark, &mut out);
         out
     }
 
-    fn apply_one(&self, record: &Record<'_>, watermark: EventTime, out: &mut Outcome) {
+    fn apply_one<'s>(
+        &'s self,
+        place: usize,
+        record: &Record<'_>,
+        watermark: EventTime,
+        heard: &mut Heard<'s>,
+        out: &mut Outcome,
+    ) {
         let fields = Fields::within(record, &self.rules.networks);
         // The bytes are copied once, and only for a record that some window takes.
         let mut bytes: Option<Arc<[u8]>> = None;
@@ -269,13 +280,56 @@ impl Engine {
                 let drawn = sample::draw(tap, rule, &fields, self.options.seed);
                 out.counts.keyless += u64::from(drawn.is_keyless);
                 out.counts.odd_values += u64::from(drawn.is_odd_value);
-                for (sample, key) in drawn.samples {
-                    let mut bytes = || bytes.get_or_insert_with(|| record.bytes().into()).clone();
-                    let key = || drawn.keys.get(key).map(owned).unwrap_or_default();
-                    self.insert(rule, &sample, key, &mut bytes, watermark, out);
+                if matches!(rule.kind, Kind::Silence { .. }) {
+                    if !is_late(rule, record.time(), watermark) {
+                        heard.add(&rule.kind, tap, place, drawn.samples.iter().map(|(s, _)| *s));
+                    }
+                    continue;
                 }
+                self.insert_drawn(rule, record, &drawn, &mut bytes, watermark, out);
             }
         });
+    }
+
+    fn insert_drawn(
+        &self,
+        rule: &Rule,
+        record: &Record<'_>,
+        drawn: &Drawn<'_>,
+        bytes: &mut Option<Arc<[u8]>>,
+        watermark: EventTime,
+        out: &mut Outcome,
+    ) {
+        for (sample, key) in &drawn.samples {
+            let mut bytes = || bytes.get_or_insert_with(|| record.bytes().into()).clone();
+            let key = || drawn.keys.get(*key).map(owned).unwrap_or_default();
+            self.insert(rule, sample, key, &mut bytes, watermark, out);
+        }
+    }
+
+    /// Tells `silence` of the records that it needs of a batch.
+    fn hear(
+        &self,
+        records: &[Record<'_>],
+        heard: Heard<'_>,
+        watermark: EventTime,
+        out: &mut Outcome,
+    ) {
+        let hear = |(place, tap): (usize, &Tap), out: &mut Outcome| {
+            let (Some(record), Some(rule)) = (records.get(place), self.rules.rules.get(tap.rule))
+            else {
+                return;
+            };
+            let fields = Fields::within(record, &self.rules.networks);
+            let drawn = sample::draw(tap, rule, &fields, self.options.seed);
+            self.insert_drawn(rule, record, &drawn, &mut None, watermark, out);
+        };
+        let forgotten = out.counts.forgotten;
+        heard.needed().into_iter().for_each(|matched| hear(matched, out));
+        // Time passed meanwhile, and what is forgotten bridges no gap: all others may be needed.
+        if out.counts.forgotten != forgotten {
+            heard.all().into_iter().for_each(|matched| hear(matched, out));
+        }
     }
 
     /// Takes samples that were drawn elsewhere, each with its key and its record.
@@ -304,7 +358,7 @@ impl Engine {
         watermark: EventTime,
         out: &mut Outcome,
     ) {
-        let is_late = sample.time < watermark.plus(-rule.delay_secs);
+        let is_late = is_late(rule, sample.time, watermark);
         let is_single = matches!(&rule.kind, Kind::Count(mark) if mark.is_monotone() && mark.gte.unwrap_or(0) <= 1);
         if is_late && !is_single {
             return;
@@ -534,6 +588,11 @@ impl Engine {
             self.evidence_bytes.fetch_add(bytes, Ordering::Relaxed);
         }
     }
+}
+
+/// Whether a sample of this time comes later than `rule` allows.
+fn is_late(rule: &Rule, time: EventTime, watermark: EventTime) -> bool {
+    time < watermark.plus(-rule.delay_secs)
 }
 
 /// A key to be kept with a window that is new.

@@ -441,7 +441,7 @@ impl RuleSet {
     }
 
     /// Visits each detection that matches, in order.
-    pub fn matching(&self, fields: &Fields<'_, '_>, visit: &mut dyn FnMut(&Detection)) {
+    pub fn matching<'s>(&'s self, fields: &Fields<'_, '_>, visit: &mut dyn FnMut(&'s Detection)) {
         self.index.matching(&self.detections, fields, &mut |place| {
             if let Some(detection) = self.detections.get(place) {
                 visit(detection);

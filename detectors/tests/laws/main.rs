@@ -7,6 +7,7 @@
 mod evidence;
 mod handover;
 mod ledger;
+mod silence;
 mod stream;
 mod wrong_turns;
 

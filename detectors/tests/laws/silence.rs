@@ -1,0 +1,97 @@
+//! Records in batches: a silence is told of those at the edges of a batch's gaps alone, and finds what
+//! the definition finds in all of them.
+
+use std::sync::Arc;
+
+use floodmark_detectors::alert::Alert;
+use floodmark_detectors::definition::Point;
+use floodmark_detectors::engine::{Engine, Options};
+use floodmark_detectors::record::Record;
+use floodmark_detectors::rule::{Card, Detection, Document, Environment, Kind, RuleSet, Tap};
+use floodmark_detectors::time::EventTime;
+use proptest::prelude::*;
+
+use super::stream::{Inputs, Stream, closed, rule, truth};
+use super::{cases, fit, streams};
+
+/// Whatever has a region is heard.
+const HEARD: &str = "title: t\nlogsource: {product: aws, service: cloudtrail}\n\
+    detection: {heard: {awsRegion|exists: true}, condition: heard}\n";
+
+fn rules(kind: &Kind) -> RuleSet {
+    let document = Document { path: "heard.yml".into(), text: HEARD.into() };
+    let loaded = RuleSet::load(&[document], &Environment::default()).unwrap();
+    let group_by = vec![floodmark_detectors::field::Path::parse("awsRegion").unwrap()];
+    let tap = Tap { rule: 0, member: 0, group_by, value: Vec::new() };
+    let heard = |detection: Detection| Detection { taps: vec![tap.clone()], ..detection };
+    let mut silence = rule(kind.clone(), 4, Vec::new());
+    silence.card =
+        Arc::new(Card { group_by: vec!["awsRegion".into()], ..Card::clone(&silence.card) });
+    RuleSet::of(vec![silence], loaded.detections.into_iter().map(heard).collect())
+}
+
+fn record((key, point): &(u8, Point)) -> String {
+    let (minutes, seconds) = (point.time / 60, point.time % 60);
+    format!(
+        r#"{{"eventTime":"1970-01-01T00:{minutes:02}:{seconds:02}Z","eventID":"{}","awsRegion":"k{key}"}}"#,
+        point.id
+    )
+}
+
+/// All that is said of the stream's records, in batches as `choices` say.
+fn said(kind: &Kind, stream: &Stream, choices: &[(u8, u8)]) -> Vec<Alert> {
+    let engine = Engine::new(Arc::new(rules(kind)), Options::default());
+    let mut inputs = Inputs { stream, done: vec![0; stream.inputs.len()] };
+    let mut choices = choices.iter().cycle();
+    let mut alerts = Vec::new();
+    while inputs.done.iter().zip(&stream.inputs).any(|(done, all)| *done < all.len()) {
+        let (input, from, to) = inputs.next(choices.next().copied().unwrap());
+        let batch: Vec<String> = stream.inputs[input][from..to].iter().map(record).collect();
+        let batch: Vec<Record<'_>> =
+            batch.iter().map(|bytes| Record::decode(bytes.as_bytes()).unwrap()).collect();
+        let outcome = engine.apply(&batch);
+        assert_eq!(outcome.counts.matches, batch.len() as u64);
+        alerts.extend(outcome.alerts);
+        inputs.done[input] = to;
+        alerts.extend(engine.advance(inputs.watermark()).alerts);
+    }
+    alerts.extend(engine.finish().alerts);
+    alerts
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn silences_are_found_however_records_are_batched(
+        (quiet_secs, slot_secs, slots) in (1_i64..8, 1_i64..5, 1_u32..4),
+        stream in streams(),
+        choices in prop::collection::vec((any::<u8>(), any::<u8>()), 1..20),
+    ) {
+        let kind = Kind::Silence { quiet_secs, slot_secs, slots };
+        let rule = rule(kind, 4, Vec::new());
+        let stream = fit(&rule, stream);
+        let found = closed(&said(&rule.kind, &stream, &choices));
+        prop_assert_eq!(found, truth(&rule, &stream));
+    }
+}
+
+/// Time may pass while a batch is under way: what it took for late bridges nothing.
+#[test]
+fn what_comes_too_late_bridges_no_gap() {
+    let kind = Kind::Silence { quiet_secs: 30, slot_secs: 1, slots: 1 };
+    let engine = Engine::new(Arc::new(rules(&kind)), Options::default());
+    let take = |times: &[i64]| {
+        let points =
+            times.iter().map(|time| (0, Point { time: *time, id: time.unsigned_abs(), value: 0 }));
+        let batch: Vec<String> = points.map(|point| record(&point)).collect();
+        let batch: Vec<Record<'_>> =
+            batch.iter().map(|bytes| Record::decode(bytes.as_bytes()).unwrap()).collect();
+        engine.apply(&batch).counts
+    };
+    take(&[0]);
+    assert!(engine.advance(EventTime(20)).alerts.is_empty());
+    // The one of 19 is late. Without that of 25 nothing was heard for 45 s.
+    take(&[19, 25, 45]);
+    assert!(engine.advance(EventTime(60)).alerts.is_empty());
+}
