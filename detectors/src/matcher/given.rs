@@ -21,7 +21,7 @@ impl Matcher {
         match self.root.given(Scope::Record(fields)) {
             Given::Decided(false) => None,
             Given::Decided(true) => Some(Matcher { root: Node::And(Vec::new()) }),
-            Given::Left(root) => Some(Matcher::new(root)),
+            Given::Left(root) => Some(Matcher::new(root.traced())),
         }
     }
 
@@ -57,6 +57,7 @@ impl Node {
                 Given::Left(node) => Given::Left(Node::Not(Box::new(node))),
             },
             Node::Selection(selection) => selection.body.given(scope),
+            Node::Item(item) if item.is_vain() => Given::Decided(false),
             Node::Item(item) if item.asks_for_operation() => Given::Decided(item.holds(scope)),
             Node::Item(_) | Node::Once(..) | Node::Each(_) => Given::Left(self.clone()),
         }

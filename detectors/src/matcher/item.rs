@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use super::modifier::{Manner, Modifiers};
 use super::scope::{Place, Scope};
 use super::text::{Part, Pattern};
+use super::trace::Trace;
 use super::wanted::{Wanted, Wish, text_of};
 use crate::record::Value;
 
@@ -35,6 +36,8 @@ enum Test {
     Neq(Vec<Wanted>),
     /// A value has to do with one of another field.
     Reference { other: Place, part: Part, cased: bool, neq: bool },
+    /// The record's bytes hold one of these.
+    Trace(Trace),
 }
 
 impl Item {
@@ -86,6 +89,11 @@ impl Item {
         Ok(Item { place, modifiers: written.to_owned(), wishes, test })
     }
 
+    /// A test of the record's bytes, for texts that are sought in the member at `place`.
+    pub(super) fn trace(place: String, wishes: Vec<Wish>, trace: Trace) -> Item {
+        Item { place: Place::Everywhere, modifiers: place, wishes, test: Test::Trace(trace) }
+    }
+
     /// Whether it holds within `scope`.
     pub(crate) fn holds(&self, scope: Scope<'_, '_, '_>) -> bool {
         match &self.test {
@@ -103,6 +111,10 @@ impl Item {
             Test::Reference { other, part, cased, neq } => {
                 self.refers(scope, other, *part, *cased, *neq)
             }
+            Test::Trace(trace) => match scope {
+                Scope::Record(fields) => trace.is_in(fields.record()),
+                Scope::Element(_) => true,
+            },
         }
     }
 
@@ -138,8 +150,21 @@ impl Item {
                 all.extend(wanted.exact()?);
                 Some(all)
             }),
-            Test::Exists(_) | Test::Neq(_) | Test::Reference { .. } => None,
+            Test::Exists(_) | Test::Neq(_) | Test::Reference { .. } | Test::Trace(_) => None,
         }
+    }
+
+    /// The values of which any will do, where it asks for that.
+    pub(super) fn any_wanted(&self) -> Option<&[Wanted]> {
+        match &self.test {
+            Test::Any(wanted) => Some(wanted),
+            _ => None,
+        }
+    }
+
+    /// Whether no record satisfies it: the list that it names is empty.
+    pub(super) fn is_vain(&self) -> bool {
+        matches!(&self.test, Test::Any(wanted) if wanted.is_empty())
     }
 
     /// Whether it asks the same.
@@ -147,6 +172,7 @@ impl Item {
         std::ptr::eq(self, other)
             || self.place == other.place
                 && self.modifiers == other.modifiers
+                && matches!(self.test, Test::Trace(_)) == matches!(other.test, Test::Trace(_))
                 && self.wishes == other.wishes
     }
 
@@ -167,12 +193,14 @@ impl Item {
             Test::Any(wanted) => !none(wanted),
             Test::All(each) => each.iter().any(|wanted| !none(wanted)),
             Test::Neq(_) | Test::Reference { .. } => true,
+            Test::Trace(_) => false,
         }
     }
 
     /// What it costs to ask, roughly.
     pub(crate) fn cost(&self) -> u32 {
         let comparing = match &self.test {
+            Test::Trace(_) => return Trace::COST,
             Test::Exists(_) | Test::Reference { .. } => 0,
             Test::Any(wanted) | Test::Neq(wanted) => wanted.iter().map(Wanted::cost).sum(),
             Test::All(each) => each.iter().flatten().map(Wanted::cost).sum(),

@@ -15,6 +15,7 @@ mod number;
 
 mod scope;
 mod text;
+mod trace;
 mod wanted;
 
 use std::sync::Arc;

@@ -94,6 +94,23 @@ impl Pattern {
         }
     }
 
+    /// The longest text that stands in every text that matches, but for case.
+    pub(crate) fn longest_piece(&self) -> &str {
+        match &self.shape {
+            Shape::Equals(text)
+            | Shape::Starts(text)
+            | Shape::Ends(text)
+            | Shape::Contains(text) => text,
+            Shape::Pieces(pieces) => {
+                let literals = pieces.iter().filter_map(|piece| match piece {
+                    Piece::Literal(text) => Some(text.as_ref()),
+                    Piece::One | Piece::Many => None,
+                });
+                literals.max_by_key(|text| text.len()).unwrap_or_default()
+            }
+        }
+    }
+
     /// Whether case counts.
     pub(crate) fn is_cased(&self) -> bool {
         self.cased

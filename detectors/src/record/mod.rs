@@ -189,6 +189,11 @@ impl<'b> Record<'b> {
         }
     }
 
+    /// What stands for the value of a top-level member; nothing where there is none.
+    pub(crate) fn written(&self, key: Key) -> &'b [u8] {
+        self.members.span(key).of(self.bytes)
+    }
+
     /// Whether it has top-level members that [`Key`] does not know.
     pub(crate) fn has_others(&self) -> bool {
         self.members.has_others
