@@ -5,7 +5,7 @@
 //! a place in the agenda) is carried out after the lock is gone.
 
 mod agenda;
-mod heard;
+mod ear;
 mod state;
 
 use std::collections::HashMap;
@@ -23,7 +23,7 @@ use crate::time::EventTime;
 use crate::window::samples::Held;
 use crate::window::{Consequences, Inserted, Window, Windows, longest_span};
 use agenda::Agenda;
-use heard::Heard;
+use ear::Ear;
 use state::Dirty;
 pub use state::State;
 
@@ -131,6 +131,8 @@ pub struct Engine {
     windows: Windows,
     agendas: Vec<Mutex<Agenda>>,
     dirty: Mutex<Dirty>,
+    /// One for each batch that was ever taken at the same time.
+    ears: Mutex<Vec<Ear>>,
     watermark: AtomicI64,
     /// The watermark up to which a restored state had forgotten: a window that is not in it holds
     /// nothing from before.
@@ -155,6 +157,7 @@ impl Engine {
             windows: Windows::default(),
             agendas,
             dirty: Mutex::default(),
+            ears: Mutex::default(),
             watermark: AtomicI64::new(EventTime::MIN.0),
             forgotten: AtomicI64::new(EventTime::MIN.0),
             judges_from: EventTime::MIN,
@@ -247,7 +250,7 @@ impl Engine {
     pub fn apply(&self, records: &[Record<'_>]) -> Outcome {
         let mut out = Outcome::default();
         let watermark = self.watermark();
-        let mut heard = Heard::default();
+        let mut heard = Heard { ear: self.ears.lock().pop().unwrap_or_default(), matched: vec![] };
         for (place, record) in records.iter().enumerate() {
             out.counts.records += 1;
             out.newest = out.newest.max(Some(record.time()));
@@ -256,7 +259,8 @@ impl Engine {
             }
             self.apply_one(place, record, watermark, &mut heard, &mut out);
         }
-        self.hear(records, heard, watermark, &mut out);
+        self.tell_heard(records, &mut heard, watermark, &mut out);
+        self.ears.lock().push(heard.ear);
         out
     }
 
@@ -269,6 +273,7 @@ impl Engine {
         out: &mut Outcome,
     ) {
         let fields = Fields::within(record, &self.rules.networks);
+        let seed = self.options.seed;
         // The bytes are copied once, and only for a record that some window takes.
         let mut bytes: Option<Arc<[u8]>> = None;
         self.rules.matching(&fields, &mut |detection| {
@@ -277,15 +282,18 @@ impl Engine {
                 let Some(rule) = self.rules.rules.get(tap.rule) else {
                     continue;
                 };
-                let drawn = sample::draw(tap, rule, &fields, self.options.seed);
-                out.counts.keyless += u64::from(drawn.is_keyless);
-                out.counts.odd_values += u64::from(drawn.is_odd_value);
                 if matches!(rule.kind, Kind::Silence { .. }) {
                     if !is_late(rule, record.time(), watermark) {
-                        heard.add(&rule.kind, tap, place, drawn.samples.iter().map(|(s, _)| *s));
+                        let at = heard.matched.len();
+                        heard.matched.push((place, tap));
+                        let has_key = heard.ear.hear(rule, tap, &fields, at, seed);
+                        out.counts.keyless += u64::from(!has_key);
                     }
                     continue;
                 }
+                let drawn = sample::draw(tap, rule, &fields, seed);
+                out.counts.keyless += u64::from(drawn.is_keyless);
+                out.counts.odd_values += u64::from(drawn.is_odd_value);
                 self.insert_drawn(rule, record, &drawn, &mut bytes, watermark, out);
             }
         });
@@ -308,27 +316,39 @@ impl Engine {
     }
 
     /// Tells `silence` of the records that it needs of a batch.
-    fn hear(
+    fn tell_heard(
         &self,
         records: &[Record<'_>],
-        heard: Heard<'_>,
+        heard: &mut Heard<'_>,
         watermark: EventTime,
         out: &mut Outcome,
     ) {
-        let hear = |(place, tap): (usize, &Tap), out: &mut Outcome| {
-            let (Some(record), Some(rule)) = (records.get(place), self.rules.rules.get(tap.rule))
-            else {
-                return;
-            };
-            let fields = Fields::within(record, &self.rules.networks);
-            let drawn = sample::draw(tap, rule, &fields, self.options.seed);
-            self.insert_drawn(rule, record, &drawn, &mut None, watermark, out);
-        };
+        let seed = self.options.seed;
         let forgotten = out.counts.forgotten;
-        heard.needed().into_iter().for_each(|matched| hear(matched, out));
+        let Heard { ear, matched } = heard;
+        let of_match = |at: usize| {
+            let (place, tap) = *matched.get(at)?;
+            Some((records.get(place)?, tap, self.rules.rules.get(tap.rule)?))
+        };
+        for (sample, at) in ear.needed(&|at| matched.get(at).map(|(_, tap)| tap.rule)) {
+            let Some((record, tap, rule)) = of_match(at) else { continue };
+            let key = || {
+                let fields = Fields::within(record, &self.rules.networks);
+                let keys = sample::keys(&tap.group_by, &fields, &|_| None);
+                let is_its =
+                    |key: &&DrawnKey<'_>| WindowKey::of_key(seed, rule.tag, key) == sample.window;
+                keys.iter().find(is_its).map(owned).unwrap_or_default()
+            };
+            self.insert(rule, &sample, key, &mut || record.bytes().into(), watermark, out);
+        }
+        if out.counts.forgotten == forgotten {
+            return;
+        }
         // Time passed meanwhile, and what is forgotten bridges no gap: all others may be needed.
-        if out.counts.forgotten != forgotten {
-            heard.all().into_iter().for_each(|matched| hear(matched, out));
+        for (record, tap, rule) in (0..matched.len()).filter_map(of_match) {
+            let fields = Fields::within(record, &self.rules.networks);
+            let drawn = sample::draw(tap, rule, &fields, seed);
+            self.insert_drawn(rule, record, &drawn, &mut None, watermark, out);
         }
     }
 
@@ -588,6 +608,13 @@ impl Engine {
             self.evidence_bytes.fetch_add(bytes, Ordering::Relaxed);
         }
     }
+}
+
+/// What a batch has for `silence`.
+struct Heard<'s> {
+    ear: Ear,
+    /// Each match, with its record's place in the batch.
+    matched: Vec<(usize, &'s Tap)>,
 }
 
 /// Whether a sample of this time comes later than `rule` allows.

@@ -93,6 +93,8 @@ pub struct Fields<'r, 'b> {
     /// Tests that several rules ask: which were asked, and which of these hold, a bit each.
     asked: Cell<(u64, u64)>,
     source_address: OnceCell<Option<IpAddr>>,
+    /// What the request asks for, of which several derived fields tell.
+    capacity: OnceCell<Box<derive::Parts<'b>>>,
     derived: Derived<'b>,
     id: OnceCell<(u64, EventId)>,
 }
@@ -151,6 +153,7 @@ impl<'r, 'b> Fields<'r, 'b> {
             parameters: OnceCell::new(),
             asked: Cell::new((0, 0)),
             source_address: OnceCell::new(),
+            capacity: OnceCell::new(),
             derived: Derived::default(),
             id: OnceCell::new(),
         }
@@ -209,6 +212,11 @@ impl<'r, 'b> Fields<'r, 'b> {
         *self.source_address.get_or_init(|| derive::source_address(self.record))
     }
 
+    /// What the request asks for, part by part.
+    pub(crate) fn capacity(&self) -> &derive::Parts<'b> {
+        self.capacity.get_or_init(|| Box::new(derive::parts(self.record)))
+    }
+
     /// The networks that we call our own.
     pub(crate) fn networks(&self) -> &'r Networks {
         self.networks
@@ -238,17 +246,59 @@ impl<'r, 'b> Fields<'r, 'b> {
         first
     }
 
+    /// The text at `path` as it is written, where that is a top-level member and reads as written.
+    pub(crate) fn plain(&self, path: &Path) -> Option<&'b [u8]> {
+        match path.start {
+            Start::Member { key, rest } if path.behind(rest).is_empty() => {
+                self.record.plain_text(key).filter(|plain| !plain.is_empty())
+            }
+            _ => None,
+        }
+    }
+
+    /// The one value at `path`, where it is a text, a number or a truth value to which no array leads.
+    pub(crate) fn scalar(&self, path: &Path) -> Option<Value<'_>> {
+        if let Start::Derived { place } = path.start {
+            let values = self.derived.values(place, || derive::computed(place, self));
+            return match values {
+                [only] => Some(only.by_ref()),
+                _ => None,
+            };
+        }
+        let (value, rest) = self.begin(path);
+        let is_scalar = matches!(value, Value::Text(_) | Value::Number(_) | Value::Bool(_));
+        (is_scalar && rest.is_empty()).then_some(value)
+    }
+
     fn walk<'f>(
         &'f self,
         path: &Path,
         ends: Ends,
         visit: &mut dyn FnMut(Value<'f>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        let (value, rest) = match path.start {
-            Start::Derived { place } => {
-                let values = self.derived.values(place, || derive::computed(place, self));
-                return values.iter().map(Value::by_ref).try_for_each(visit);
+        if let Start::Derived { place } = path.start {
+            let values = self.derived.values(place, || derive::computed(place, self));
+            return values.iter().map(Value::by_ref).try_for_each(visit);
+        }
+        let (value, rest) = self.begin(path);
+        match value {
+            Value::Missing => ControlFlow::Continue(()),
+            // As most are: no way to go, and nothing to enter.
+            Value::Text(_) | Value::Number(_) | Value::Bool(_) | Value::Null => {
+                if rest.is_empty() {
+                    visit(value)
+                } else {
+                    ControlFlow::Continue(())
+                }
             }
+            Value::Array(_) | Value::Object(_) => descend(value, rest, ends, visit),
+        }
+    }
+
+    /// The value at which a path begins, and what of it is left; nothing of a derived one.
+    fn begin<'p>(&self, path: &'p Path) -> (Value<'b>, &'p str) {
+        match path.start {
+            Start::Derived { .. } => (Value::Missing, &path.text),
             Start::Member { key, rest } => match self.record.value(key) {
                 // Flattened records have one member whose name is the whole path.
                 Value::Missing => self.begin_at_other(&path.text),
@@ -261,18 +311,6 @@ impl<'r, 'b> Fields<'r, 'b> {
                 value => (value, path.behind(rest)),
             },
             Start::Whole => self.begin_at_other(&path.text),
-        };
-        match value {
-            Value::Missing => ControlFlow::Continue(()),
-            // As most are: no way to go, and nothing to enter.
-            Value::Text(_) | Value::Number(_) | Value::Bool(_) | Value::Null => {
-                if rest.is_empty() {
-                    visit(value)
-                } else {
-                    ControlFlow::Continue(())
-                }
-            }
-            Value::Array(_) | Value::Object(_) => descend(value, rest, ends, visit),
         }
     }
 

@@ -39,14 +39,13 @@ pub(crate) fn each_of<'b>(object: &Value<'b>, paths: &[&str], visit: &mut dyn Fn
     let Value::Object(raw) = object else { return };
     for (member, value) in raw.members() {
         for path in paths {
-            let Some((head, rest)) = path.split_at_checked(member.len()) else {
+            // Where the name would end tells of nearly all paths that they do not begin with it.
+            let end = path.as_bytes().get(member.len());
+            if !matches!(end, None | Some(b'.')) {
                 continue;
-            };
-            let rest = match rest {
-                "" => Some(""),
-                rest => rest.strip_prefix('.'),
-            };
-            if let Some(rest) = rest.filter(|_| head.eq_ignore_ascii_case(&member)) {
+            }
+            if path.get(..member.len()).is_some_and(|head| head.eq_ignore_ascii_case(&member)) {
+                let rest = path.get(member.len() + 1..).unwrap_or_default();
                 each(value.clone(), rest, visit);
             }
         }

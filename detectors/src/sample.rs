@@ -1,11 +1,10 @@
 //! What a matched record leaves in a window: the only thing between matching and windows.
 
 use std::borrow::Cow;
-use std::hash::Hasher;
 use std::ops::ControlFlow;
 
 use serde::{Deserialize, Serialize};
-use siphasher::sip128::{Hasher128, SipHasher13};
+use siphasher::sip128::{Hash128, SipHasher13};
 use smallvec::{SmallVec, smallvec};
 
 use crate::field::{Fields, Path};
@@ -27,12 +26,12 @@ impl WindowKey {
     /// The window of `rule_tag` for these group-by values, in the order of the rule's group-by.
     #[must_use]
     pub fn of<'a>(seed: u64, rule_tag: u64, values: impl Iterator<Item = &'a str>) -> WindowKey {
-        let mut hasher = SipHasher13::new_with_keys(seed, rule_tag);
-        for value in values {
-            hasher.write_usize(value.len());
-            hasher.write(value.as_bytes());
-        }
-        WindowKey(hasher.finish128().as_u128())
+        WindowKey(hash(seed, rule_tag, values).as_u128())
+    }
+
+    /// The same for a key as it was drawn.
+    pub(crate) fn of_key(seed: u64, rule_tag: u64, key: &DrawnKey<'_>) -> WindowKey {
+        WindowKey::of(seed, rule_tag, key.iter().map(AsRef::as_ref))
     }
 }
 
@@ -84,7 +83,7 @@ pub fn draw<'f>(tap: &Tap, rule: &Rule, fields: &'f Fields<'_, '_>, seed: u64) -
     let values = values(tap, rule, fields, seed, &mut drawn.is_odd_value);
     let (time, id) = (fields.record().time(), fields.id(seed));
     for (place, key) in drawn.keys.iter().enumerate() {
-        let window = WindowKey::of(seed, rule.tag, key.iter().map(AsRef::as_ref));
+        let window = WindowKey::of_key(seed, rule.tag, key);
         for value in &values {
             drawn.samples.push((Sample { rule: tap.rule, window, time, id, value: *value }, place));
         }
@@ -122,14 +121,19 @@ pub fn values(
 
 /// The keyed hash of every combination of the distinct values at `paths`.
 fn hashes(paths: &[Path], fields: &Fields<'_, '_>, seed: u64) -> impl Iterator<Item = u64> {
-    keys(paths, fields, &|_| None).into_iter().map(move |values| {
-        let mut hasher = SipHasher13::new_with_keys(seed, 1);
-        for value in values {
-            hasher.write_usize(value.len());
-            hasher.write(value.as_bytes());
-        }
-        hasher.finish128().h1
-    })
+    keys(paths, fields, &|_| None)
+        .into_iter()
+        .map(move |values| hash(seed, 1, values.iter().map(AsRef::as_ref)).h1)
+}
+
+/// The keyed hash of texts, no two lists of which are the same bytes.
+fn hash<'a>(seed: u64, tag: u64, values: impl Iterator<Item = &'a str>) -> Hash128 {
+    let mut bytes: SmallVec<[u8; 256]> = SmallVec::new();
+    for value in values {
+        bytes.extend_from_slice(&value.len().to_le_bytes());
+        bytes.extend_from_slice(value.as_bytes());
+    }
+    SipHasher13::new_with_keys(seed, tag).hash(&bytes)
 }
 
 /// Every combination of the distinct values at `paths`, at most [`ELEMENTS_MAX`]; none when a path
@@ -140,6 +144,14 @@ pub fn keys<'f>(
     fields: &'f Fields<'_, '_>,
     known: &dyn Fn(&Path) -> Option<&'f str>,
 ) -> SmallVec<[DrawnKey<'f>; 1]> {
+    let mut only = DrawnKey::new();
+    only.extend(paths.iter().map_while(|path| match known(path) {
+        Some(value) => Some(Cow::Borrowed(value)),
+        None => fields.scalar(path).and_then(text),
+    }));
+    if only.len() == paths.len() {
+        return smallvec![only];
+    }
     let mut all: SmallVec<[DrawnKey<'f>; 1]> = smallvec![DrawnKey::new()];
     for path in paths {
         let mut found = match known(path) {
@@ -169,20 +181,24 @@ pub fn keys<'f>(
 fn texts<'f>(path: &Path, fields: &'f Fields<'_, '_>) -> SmallVec<[Cow<'f, str>; 1]> {
     let mut found: SmallVec<[Cow<'f, str>; 1]> = SmallVec::new();
     let mut keep = |value: Value<'f>| {
-        let text = match value {
-            Value::Text(text) | Value::Number(text) => text,
-            Value::Bool(true) => "true".into(),
-            Value::Bool(false) => "false".into(),
-            Value::Missing | Value::Null | Value::Array(_) | Value::Object(_) => "".into(),
-        };
-        if !text.is_empty() && !found.contains(&text) {
-            found.push(text);
-        }
+        let text = text(value).filter(|text| !found.contains(text));
+        found.extend(text);
         if found.len() < ELEMENTS_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };
     // Whether the visit ended early does not matter: what was found is bounded either way.
     let (ControlFlow::Continue(()) | ControlFlow::Break(())) = fields.visit(path, &mut keep);
     found
+}
+
+/// A value as text; null, absent and empty are none.
+fn text(value: Value<'_>) -> Option<Cow<'_, str>> {
+    let text = match value {
+        Value::Text(text) | Value::Number(text) => text,
+        Value::Bool(true) => "true".into(),
+        Value::Bool(false) => "false".into(),
+        Value::Missing | Value::Null | Value::Array(_) | Value::Object(_) => return None,
+    };
+    (!text.is_empty()).then_some(text)
 }
 
 /// A non-negative decimal in millionths, rounded down, saturating: sums of integers do not depend

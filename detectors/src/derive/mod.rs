@@ -20,6 +20,7 @@ use std::borrow::Cow;
 
 use smallvec::{SmallVec, smallvec};
 
+pub(crate) use capacity::{Parts, parts};
 pub use network::{Network, NetworkSet, Networks};
 
 use crate::field::Fields;
@@ -127,10 +128,10 @@ fn named<'b>(name: &str, fields: &Fields<'_, 'b>) -> SmallVec<[Value<'b>; 2]> {
             let there = !matches!(params(), Value::Missing | Value::Null);
             smallvec![Value::Bool(there)]
         }
-        "instances" => number(capacity::instances(record)),
-        "accelerators" => number(capacity::accelerators(record)),
-        "hourly_cost" => number(capacity::hourly_cost(record)),
-        "storage_gb" => number(capacity::storage_gb(record)),
+        "instances" => number(capacity::instances(fields.capacity())),
+        "accelerators" => number(capacity::accelerators(fields.capacity())),
+        "hourly_cost" => number(capacity::hourly_cost(fields.capacity())),
+        "storage_gb" => number(capacity::storage_gb(fields.capacity())),
         "instance_types" => instance_type::instance_types(&params()).into_values(),
         "families" => instance_type::families(&params()).into_values(),
         "output_buckets" => bucket::output_buckets(&params()).into_values(),

@@ -20,7 +20,7 @@ use crate::rule::{Kind, Members, Rule};
 use crate::sample::Sample;
 use crate::time::EventTime;
 use burst::Burst;
-pub use map::{KeyIsHash, Windows};
+pub use map::Windows;
 use samples::{Added, Held, Samples};
 use waiting::Waiting;
 

@@ -61,7 +61,7 @@ const PLACES: &[(&str, &[&str])] = &[
 
 /// Instances of one type that a request asks for.
 #[derive(Debug, Clone, Default)]
-struct Part<'b> {
+pub(crate) struct Part<'b> {
     instance_type: Option<Cow<'b, str>>,
     /// How many; none where the request does not say.
     instances: Option<u64>,
@@ -70,29 +70,29 @@ struct Part<'b> {
 }
 
 /// Parts of a request.
-type Parts<'b> = SmallVec<[Part<'b>; 2]>;
+pub(crate) type Parts<'b> = SmallVec<[Part<'b>; 2]>;
 
 /// How many instances are asked for.
-pub(super) fn instances(record: &Record<'_>) -> Option<String> {
-    total(&parts(record), |part| part.instances).map(|sum| sum.to_string())
+pub(super) fn instances(parts: &Parts<'_>) -> Option<String> {
+    total(parts, |part| part.instances).map(|sum| sum.to_string())
 }
 
 /// How many accelerators they hold: see [`InstanceType::accelerators`].
-pub(super) fn accelerators(record: &Record<'_>) -> Option<String> {
-    total(&parts(record), Part::accelerators).map(|sum| sum.to_string())
+pub(super) fn accelerators(parts: &Parts<'_>) -> Option<String> {
+    total(parts, Part::accelerators).map(|sum| sum.to_string())
 }
 
 /// What an hour of them costs, US dollars: see [`InstanceType::hourly_cost_millionths`].
-pub(super) fn hourly_cost(record: &Record<'_>) -> Option<String> {
-    let millionths = total(&parts(record), Part::hourly_cost_millionths)?;
+pub(super) fn hourly_cost(parts: &Parts<'_>) -> Option<String> {
+    let millionths = total(parts, Part::hourly_cost_millionths)?;
     let (whole, fraction) = (millionths / 1_000_000, millionths % 1_000_000);
     let text = format!("{whole}.{fraction:06}");
     Some(text.trim_end_matches('0').trim_end_matches('.').to_owned())
 }
 
 /// How many gigabytes of volumes are asked for; none where no size is named.
-pub(super) fn storage_gb(record: &Record<'_>) -> Option<String> {
-    let mut sizes = parts(record).into_iter().filter_map(|part| part.storage_gb);
+pub(super) fn storage_gb(parts: &Parts<'_>) -> Option<String> {
+    let mut sizes = parts.iter().filter_map(|part| part.storage_gb);
     let first = sizes.next()?;
     Some(sizes.fold(first, u64::saturating_add).to_string())
 }
@@ -131,7 +131,8 @@ fn total<'b>(parts: &[Part<'b>], of: impl Fn(&Part<'b>) -> Option<u64>) -> Optio
     (sum > 0 || complete).then_some(sum)
 }
 
-fn parts<'b>(record: &Record<'b>) -> Parts<'b> {
+/// The parts of what a record asks for.
+pub(crate) fn parts<'b>(record: &Record<'b>) -> Parts<'b> {
     let mut parts = Parts::new();
     let params = record.get("requestParameters");
     let source = record.get("eventSource").into_text().unwrap_or_default();
