@@ -345,6 +345,7 @@ impl Engine {
             return;
         }
         // Time passed meanwhile, and what is forgotten bridges no gap: all others may be needed.
+        *ear = Ear::default();
         for (record, tap, rule) in (0..matched.len()).filter_map(of_match) {
             let fields = Fields::within(record, &self.rules.networks);
             let drawn = sample::draw(tap, rule, &fields, seed);

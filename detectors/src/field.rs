@@ -246,6 +246,19 @@ impl<'r, 'b> Fields<'r, 'b> {
         first
     }
 
+    /// Whether there is something but null at `path`, where the record shows it at sight.
+    pub(crate) fn plainly_exists(&self, path: &Path) -> Option<bool> {
+        let Start::Member { key, rest } = path.start else { return None };
+        if self.record.has_others() {
+            return None;
+        }
+        match self.record.written(key) {
+            b"" | b"null" => Some(false),
+            [b'"', ..] if path.behind(rest).is_empty() => Some(true),
+            _ => None,
+        }
+    }
+
     /// The text at `path` as it is written, where that is a top-level member and reads as written.
     pub(crate) fn plain(&self, path: &Path) -> Option<&'b [u8]> {
         match path.start {

@@ -32,19 +32,22 @@ pub(super) struct Ear {
 #[derive(Debug)]
 struct Key {
     window: WindowKey,
-    moments: Moments,
+    /// The moments that others do not make needless, in order of time: of this batch, and the last
+    /// that the window was told of.
+    moments: SmallVec<[Moment; TOLD_MAX]>,
+    is_heard: bool,
 }
 
-/// The moments of one key that others do not make needless, in order of time.
-type Moments = SmallVec<[Moment; 2]>;
+/// How many moments of a key that its window knows are remembered.
+const TOLD_MAX: usize = 3;
 
 /// A moment at which a key was heard from.
 #[derive(Debug, Clone, Copy)]
 struct Moment {
     time: EventTime,
     id: EventId,
-    /// The place of its match.
-    at: usize,
+    /// The place of its match; none where the window was told of it.
+    at: Option<usize>,
 }
 
 impl Ear {
@@ -80,7 +83,7 @@ impl Ear {
             let place = known.unwrap_or_else(|| {
                 let window = WindowKey::of_key(seed, rule.tag, key);
                 self.places.insert(self.bytes.as_slice().into(), self.keys.len());
-                self.keys.push(Key { window, moments: Moments::new() });
+                self.keys.push(Key { window, moments: SmallVec::new(), is_heard: false });
                 self.keys.len() - 1
             });
             self.note(rule, place, fields, at, seed);
@@ -90,25 +93,31 @@ impl Ear {
 
     fn note(&mut self, rule: &Rule, place: usize, fields: &Fields<'_, '_>, at: usize, seed: u64) {
         let Some(key) = self.keys.get_mut(place) else { return };
-        if key.moments.is_empty() {
+        if !std::mem::replace(&mut key.is_heard, true) {
             self.heard.push(place);
         }
         note(&rule.kind, &mut key.moments, fields.record().time(), at, &|| fields.id(seed));
     }
 
-    /// Samples that say all there is to say of the batch, for `rule_of` their match, which comes with
-    /// them, in order of arrival. The next batch begins.
+    /// Samples that say all there is to say of the batch, each with its match, in order of arrival;
+    /// `rule_of` a match is its rule. The next batch begins, and takes them for told.
     pub(super) fn needed(
         &mut self,
         rule_of: &dyn Fn(usize) -> Option<usize>,
     ) -> Vec<(Sample, usize)> {
         let mut needed = Vec::new();
         for place in self.heard.drain(..) {
-            let Some(Key { window, moments }) = self.keys.get_mut(place) else { continue };
-            for Moment { time, id, at } in moments.drain(..) {
-                let sample = |rule| Sample { rule, window: *window, time, id, value: 0 };
-                needed.extend(rule_of(at).map(sample).map(|sample| (sample, at)));
+            let Some(key) = self.keys.get_mut(place) else { continue };
+            key.is_heard = false;
+            for Moment { time, id, at } in &mut key.moments {
+                let Some((rule, at)) = at.take().and_then(|at| Some((rule_of(at)?, at))) else {
+                    continue;
+                };
+                let sample = Sample { rule, window: key.window, time: *time, id: *id, value: 0 };
+                needed.push((sample, at));
             }
+            let old = key.moments.len().saturating_sub(TOLD_MAX);
+            key.moments.drain(..old);
         }
         needed.sort_unstable_by_key(|(sample, at)| (*at, sample.window));
         if self.keys.len() > KEYS_MAX {
@@ -126,12 +135,18 @@ fn add(bytes: &mut Vec<u8>, value: &[u8]) {
 
 /// Puts a moment among those of its key, and takes out what it makes needless. Of one second the
 /// least event id stands for all.
-fn note(kind: &Kind, moments: &mut Moments, time: EventTime, at: usize, id: &dyn Fn() -> EventId) {
+fn note(
+    kind: &Kind,
+    moments: &mut SmallVec<[Moment; TOLD_MAX]>,
+    time: EventTime,
+    at: usize,
+    id: &dyn Fn() -> EventId,
+) {
     let place = moments.partition_point(|moment| moment.time < time);
     if let Some(known) = moments.get_mut(place).filter(|moment| moment.time == time) {
         let id = id();
         if id < known.id {
-            *known = Moment { time, id, at };
+            *known = Moment { time, id, at: Some(at) };
         }
         return;
     }
@@ -139,7 +154,7 @@ fn note(kind: &Kind, moments: &mut Moments, time: EventTime, at: usize, id: &dyn
     if is_needless(kind, before, time, moments.get(place)) {
         return;
     }
-    moments.insert(place, Moment { time, id: id(), at });
+    moments.insert(place, Moment { time, id: id(), at: Some(at) });
     for place in [place + 1, place.wrapping_sub(1)] {
         let before = place.checked_sub(1).and_then(|place| moments.get(place));
         let behind = place.checked_add(1).and_then(|place| moments.get(place));

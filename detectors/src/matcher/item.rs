@@ -98,6 +98,11 @@ impl Item {
     pub(crate) fn holds(&self, scope: Scope<'_, '_, '_>) -> bool {
         match &self.test {
             Test::Exists(wanted) => {
+                if let (Place::Field(path), Scope::Record(fields)) = (&self.place, scope)
+                    && let Some(exists) = fields.plainly_exists(path)
+                {
+                    return exists == *wanted;
+                }
                 let exists = some(scope, &self.place, &mut |value| {
                     !matches!(value, Value::Missing | Value::Null)
                 });

@@ -93,7 +93,11 @@ impl Seeker {
             let (rarest, _) = text.bytes().enumerate().min_by_key(|(_, byte)| rarity(byte))?;
             return Some(Seeker::One(text.as_bytes().into(), rarest));
         }
-        let several = AhoCorasick::builder().ascii_case_insensitive(true).build(texts).ok()?;
+        let several = AhoCorasick::builder()
+            .ascii_case_insensitive(true)
+            .prefilter(false)
+            .build(texts)
+            .ok()?;
         Some(Seeker::Several(several))
     }
 

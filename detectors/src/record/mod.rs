@@ -19,7 +19,6 @@ mod value;
 
 use std::borrow::Cow;
 use std::fmt;
-use std::hash::Hasher;
 
 use siphasher::sip::SipHasher13;
 
@@ -130,14 +129,11 @@ impl<'b> Record<'b> {
     /// secret seed nobody can make two events one. Texts are compared exactly, not as UUIDs.
     #[must_use]
     pub fn id(&self, seed: u64) -> EventId {
-        let text = self.event_id();
-        let (kind, bytes) = match &text {
-            Some(text) => (0, text.as_bytes()),
-            None => (1, self.bytes),
-        };
-        let mut hasher = SipHasher13::new_with_keys(seed, kind);
-        hasher.write(bytes);
-        EventId(hasher.finish())
+        let hash = |kind, bytes: &[u8]| EventId(SipHasher13::new_with_keys(seed, kind).hash(bytes));
+        match self.plain_text(Key::EventId) {
+            Some(plain) if !plain.is_empty() && plain.is_ascii() => hash(0, plain),
+            _ => self.event_id().map_or_else(|| hash(1, self.bytes), |id| hash(0, id.as_bytes())),
+        }
     }
 
     /// A top-level member; [`Value::Missing`] where there is none.

@@ -5,7 +5,7 @@
 //! each condition is decided once a pair: a record then costs one look-up, and after that only tests
 //! of other fields, of detections that still have a chance.
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hasher};
 use std::ops::ControlFlow;
 use std::sync::OnceLock;
 
@@ -44,8 +44,14 @@ struct Pair {
     entries: Vec<Entry>,
 }
 
-/// Where the source ends, the source, the name.
+/// How the two are written, where the source ends, the source, the name.
 type PairText = SmallVec<[u8; 64]>;
+
+/// Begins a pair of two texts that read as they are written.
+const PLAIN: u8 = 1;
+
+/// Begins any other.
+const ODD: u8 = 0;
 
 /// A detection that a record of a pair may match.
 #[derive(Debug)]
@@ -85,7 +91,12 @@ impl Index {
         visit: &mut dyn FnMut(usize),
     ) {
         let make = || entries(detections, fields);
-        match self.text(fields).and_then(|text| self.pair(text, &make)) {
+        let plain = |key| fields.record().plain_text(key).filter(|text| !text.is_empty());
+        let pair = match (plain(Key::EventSource), plain(Key::EventName)) {
+            (Some(source), Some(name)) => self.plain_pair(source, name, &make),
+            _ => self.text(fields).and_then(|text| self.pair(&text, &make)),
+        };
+        match pair {
             Some(pair) => {
                 fields.ask_anew();
                 let fitting = pair.entries.iter().filter(|entry| entry.fits(fields));
@@ -101,23 +112,56 @@ impl Index {
     }
 
     /// What is kept of a pair; made if there is room and nobody was asked before.
-    fn pair(&self, text: PairText, make: &dyn Fn() -> Vec<Entry>) -> Option<&Pair> {
+    fn pair(&self, text: &PairText, make: &dyn Fn() -> Vec<Entry>) -> Option<&Pair> {
         let hash = self.hasher.hash_one(text.as_slice());
+        let make = || Pair { text: text.clone(), entries: make() };
+        self.find(hash, &make, &|pair| pair.text == *text)
+    }
+
+    /// The same for a pair as most are: two texts that read as they are written.
+    fn plain_pair(
+        &self,
+        source: &[u8],
+        name: &[u8],
+        make: &dyn Fn() -> Vec<Entry>,
+    ) -> Option<&Pair> {
+        let end = u8::try_from(source.len()).ok().filter(|end| *end < u8::MAX)?;
+        if source.len() + name.len() > PAIR_BYTES_MAX {
+            return None;
+        }
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(source);
+        hasher.write(name);
+        let text = || [&[PLAIN, end], source, name].concat().into();
+        let make = || Pair { text: text(), entries: make() };
+        self.find(hasher.finish(), &make, &|pair| match pair.text.as_slice() {
+            [PLAIN, mark, rest @ ..] => {
+                *mark == end && rest.split_at_checked(source.len()) == Some((source, name))
+            }
+            _ => false,
+        })
+    }
+
+    fn find(
+        &self,
+        hash: u64,
+        make: &dyn Fn() -> Pair,
+        is_it: &dyn Fn(&Pair) -> bool,
+    ) -> Option<&Pair> {
         let first = usize::try_from(hash % PAIRS_MAX as u64).unwrap_or(0);
         let places = self.pairs.iter().cycle().skip(first).take(PROBES);
-        places
-            .map(|place| place.get_or_init(|| Pair { text: text.clone(), entries: make() }))
-            .find(|pair| pair.text == text)
+        places.map(|place| place.get_or_init(make)).find(|pair| is_it(pair))
     }
 
     /// The record's pair; none where it has several or odd ones.
     fn text(&self, fields: &Fields<'_, '_>) -> Option<PairText> {
         let mut text = PairText::new();
+        text.push(ODD);
         text.push(0);
         add(&mut text, fields, Key::EventSource, &self.source)?;
         // Where the source ends, first, so that no other pair has the same bytes.
         let end = u8::try_from(text.len()).ok()?;
-        text.iter_mut().take(1).for_each(|first| *first = end);
+        text.iter_mut().skip(1).take(1).for_each(|first| *first = end);
         add(&mut text, fields, Key::EventName, &self.name)?;
         (text.len() <= PAIR_BYTES_MAX).then_some(text)
     }
