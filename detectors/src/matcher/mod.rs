@@ -12,8 +12,8 @@ mod modifier;
 mod necessary;
 mod network;
 mod number;
-
 mod scope;
+mod seeker;
 mod text;
 mod trace;
 mod wanted;

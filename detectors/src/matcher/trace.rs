@@ -9,10 +9,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use aho_corasick::AhoCorasick;
 use regex_syntax::hir::literal::Extractor;
 
 use super::scope::Place;
+use super::seeker::{Seeker, TEXTS_MAX};
 use super::wanted::{Wanted, Wish};
 use super::{Item, Node};
 use crate::field::Path;
@@ -20,9 +20,6 @@ use crate::record::{Key, Record};
 
 /// Shortest text that is worth seeking.
 const TEXT_BYTES_MIN: usize = 3;
-
-/// Most texts that are sought at once.
-const TEXTS_MAX: usize = 128;
 
 /// A condition that costs this much, and ten times as much as it has traces, is worth the look.
 const COST_MIN: u32 = 40;
@@ -44,14 +41,6 @@ pub(super) struct Trace {
     seeker: Seeker,
 }
 
-/// Looks for texts, whatever their letter case.
-#[derive(Debug, Clone)]
-enum Seeker {
-    /// One, by the letter at this place, which is the rarest in it.
-    One(Box<[u8]>, usize),
-    Several(AhoCorasick),
-}
-
 impl Node {
     /// The same condition, which looks for its traces first, if it has some and they spare enough.
     pub(super) fn traced(self) -> Node {
@@ -60,7 +49,7 @@ impl Node {
         if cost < COST_MIN.max(count.saturating_mul(10)) {
             return self;
         }
-        let Some(trace) = traces.into_item() else { return self };
+        let trace = traces.into_item();
         match self {
             Node::And(mut nodes) => {
                 nodes.push(trace);
@@ -85,41 +74,6 @@ impl Trace {
     }
 }
 
-impl Seeker {
-    fn of(texts: &BTreeSet<String>) -> Option<Seeker> {
-        if let (Some(text), 1) = (texts.first(), texts.len()) {
-            let rarity =
-                |byte: &u8| RARE.iter().position(|rare| rare == byte).unwrap_or(RARE.len());
-            let (rarest, _) = text.bytes().enumerate().min_by_key(|(_, byte)| rarity(byte))?;
-            return Some(Seeker::One(text.as_bytes().into(), rarest));
-        }
-        let several = AhoCorasick::builder()
-            .ascii_case_insensitive(true)
-            .prefilter(false)
-            .build(texts)
-            .ok()?;
-        Some(Seeker::Several(several))
-    }
-
-    fn is_in(&self, bytes: &[u8]) -> bool {
-        let (text, rarest) = match self {
-            Seeker::One(text, rarest) => (text, *rarest),
-            Seeker::Several(several) => return several.is_match(bytes),
-        };
-        let Some(letter) = text.get(rarest) else { return true };
-        let stands_at = |at: usize| {
-            let start = at.checked_sub(rarest)?;
-            bytes.get(start..start + text.len())
-        };
-        memchr::memchr2_iter(*letter, letter.to_ascii_uppercase(), bytes)
-            .filter_map(stands_at)
-            .any(|found| found.eq_ignore_ascii_case(text))
-    }
-}
-
-/// Letters from rare to common, as records have them outside of identifiers.
-const RARE: &[u8] = b"jqzxkvwhfgbypdulomcntrasie";
-
 /// Whether no letter, digit or mark is written as an escape.
 fn reads_as_written(mut bytes: &[u8]) -> bool {
     while let Some(at) = memchr::memchr(b'\\', bytes) {
@@ -132,12 +86,11 @@ fn reads_as_written(mut bytes: &[u8]) -> bool {
 }
 
 impl Traces {
-    fn into_item(self) -> Option<Node> {
-        let seeker = Seeker::of(&self.texts)?;
-        let trace = Trace { member: self.member, seeker };
+    fn into_item(self) -> Node {
+        let trace = Trace { member: self.member, seeker: Seeker::of(&self.texts) };
         let place = self.member.map_or("", Key::name).to_owned();
         let wishes = self.texts.into_iter().map(Wish::Text).collect();
-        Some(Node::Item(Arc::new(Item::trace(place, wishes, trace))))
+        Node::Item(Arc::new(Item::trace(place, wishes, trace)))
     }
 
     /// Those of a condition: of an `and` those of its costliest part that has some, of an `or` those of
@@ -220,5 +173,68 @@ fn texts_of(wanted: &Wanted) -> Option<Vec<String>> {
         | Wanted::Number(..)
         | Wanted::Network(_)
         | Wanted::Time(..) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use crate::field::Fields;
+    use crate::record::Record;
+    use crate::rule::{Document, Environment, RuleSet};
+
+    /// Costly enough to be traced: by a part of the caller's name, and by secrets anywhere.
+    const COSTLY: [&str; 2] = [
+        "{a: {eventSource: a, userIdentity.arn|endswith: /SageMaker}, \
+          b: {eventSource: a, userIdentity.sessionContext.sessionIssuer.userName|contains: sagemaker}, \
+          condition: a or b}",
+        "{s: {eventSource: a}, v: {'|re': ['gh[po]_[a-z]{2}', 'sk-(ant|proj)-x']}, \
+          n: {requestParameters.environment.API_KEY|exists: true}, condition: s and (v or n)}",
+    ];
+
+    /// Whether records with these members match either, which the conditions themselves must confirm.
+    #[track_caller]
+    fn matches(members: &str) -> [bool; 2] {
+        let json = format!(
+            r#"{{"eventTime":"2026-11-07T10:00:00Z","eventSource":"a","eventName":"b",{members}}}"#
+        );
+        let record = Record::decode(json.as_bytes()).unwrap();
+        COSTLY.map(|detection| {
+            let logsource = "logsource: {product: aws, service: cloudtrail}";
+            let text = format!("title: t\n{logsource}\ndetection: {detection}\n");
+            let document = Document { path: "r.yml".into(), text };
+            let rules = RuleSet::load(&[document], &Environment::default()).unwrap();
+            let fields = Fields::of(&record);
+            let asked = rules.detections[0].matcher.given(&fields).unwrap();
+            assert!(format!("{asked:?}").contains("Trace("), "it is worth a look");
+            let mut found = false;
+            rules.matching(&fields, &mut |_| found = true);
+            assert_eq!(found, rules.detections[0].matcher.fits(&fields), "{members}");
+            found
+        })
+    }
+
+    #[test]
+    fn what_is_found_and_what_is_hidden_from_a_look() {
+        for (members, wanted) in [
+            (r#""userIdentity":{"arn":"x/SageMaker"}"#, [true, false]),
+            (r#""userIdentity":{"arn":"x/sAGEmAKER","b":"\"\\"}"#, [true, false]),
+            (r#""userIdentity":{"arn":"x/Sage\u004daker"}"#, [true, false]),
+            (r#""userIdentity":{"arn":"x\/SageMaker"}"#, [true, false]),
+            (r#""userIdentity":{"arn":"x\\/SageMaker"}"#, [true, false]),
+            (r#""userIdentity":{"arn":"x/Sage\Maker"}"#, [true, false]),
+            (r#""userIdentity.arn":"x/SageMaker""#, [true, false]),
+            (r#""UserIdentity":{"Arn":"x/SageMaker"}"#, [true, false]),
+            (r#""userIdentity":{"arn":"x"},"requestParameters":{"y":"/SageMaker"}"#, [false; 2]),
+            (r#""userIdentity":null"#, [false; 2]),
+            (r#""requestParameters":{"environment":{"API_KEY":""}}"#, [false, true]),
+            (r#""requestParameters":{"environment":{"api_key":1}}"#, [false, true]),
+            (r#""requestParameters":{"environment":{"API\u005fKEY":1}}"#, [false, true]),
+            (r#""requestParameters":{"a":[{"b":"xxghp_aa"}]}"#, [false, true]),
+            (r#""requestParameters":{"a":[{"b":"xxGHP_aa"}]}"#, [false; 2]),
+            (r#""responseElements":["sk-proj\u002dx"]"#, [false, true]),
+        ] {
+            assert_eq!(matches(members), wanted, "{members}");
+        }
     }
 }
