@@ -25,7 +25,11 @@ pub struct WindowKey(pub u128);
 impl WindowKey {
     /// The window of `rule_tag` for these group-by values, in the order of the rule's group-by.
     #[must_use]
-    pub fn of<'a>(seed: u64, rule_tag: u64, values: impl Iterator<Item = &'a str>) -> WindowKey {
+    pub fn of<'a>(
+        seed: u64,
+        rule_tag: u64,
+        values: impl Iterator<Item = &'a str> + Clone,
+    ) -> WindowKey {
         WindowKey(hash(seed, rule_tag, values).as_u128())
     }
 
@@ -127,13 +131,23 @@ fn hashes(paths: &[Path], fields: &Fields<'_, '_>, seed: u64) -> impl Iterator<I
 }
 
 /// The keyed hash of texts, no two lists of which are the same bytes.
-fn hash<'a>(seed: u64, tag: u64, values: impl Iterator<Item = &'a str>) -> Hash128 {
-    let mut bytes: SmallVec<[u8; 256]> = SmallVec::new();
-    for value in values {
-        bytes.extend_from_slice(&value.len().to_le_bytes());
-        bytes.extend_from_slice(value.as_bytes());
+fn hash<'a>(seed: u64, tag: u64, values: impl Iterator<Item = &'a str> + Clone) -> Hash128 {
+    let hasher = SipHasher13::new_with_keys(seed, tag);
+    let mut room = [0_u8; 256];
+    let mut end = 0;
+    for value in values.clone() {
+        let Some(place) = room.get_mut(end..end + 8 + value.len()) else {
+            let long = values.flat_map(|value| {
+                (value.len() as u64).to_le_bytes().into_iter().chain(value.bytes())
+            });
+            return hasher.hash(&long.collect::<Vec<u8>>());
+        };
+        let (length, text) = place.split_at_mut(8);
+        length.copy_from_slice(&(value.len() as u64).to_le_bytes());
+        text.copy_from_slice(value.as_bytes());
+        end += place.len();
     }
-    SipHasher13::new_with_keys(seed, tag).hash(&bytes)
+    hasher.hash(room.get(..end).unwrap_or_default())
 }
 
 /// Every combination of the distinct values at `paths`, at most [`ELEMENTS_MAX`]; none when a path
