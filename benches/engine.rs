@@ -20,18 +20,20 @@ use floodmark_detectors::time::EventTime;
 use serde::Deserialize;
 
 const RECORDS: usize = 20_000;
+/// The same attacks in this many are one record in twenty-five.
+const ORDINARY: usize = 100_000;
 const BATCH: usize = 512;
 const LATENESS_SECS: i64 = 900;
 
-fn feed() -> Vec<Vec<u8>> {
+fn feed(records: usize) -> Vec<Vec<u8>> {
     let plan = Plan {
-        records: RECORDS as u64,
+        records: records as u64,
         duration_secs: 3_600,
         attacks: Attacks::All,
         feed: Feed::Disordered,
         ..Plan::default()
     };
-    deliveries(&plan).take(RECORDS).map(|delivered| delivered.record).collect()
+    deliveries(&plan).take(records).map(|delivered| delivered.record).collect()
 }
 
 /// The shipped rules whose files' paths end or begin so.
@@ -108,7 +110,7 @@ fn naive(feed: &[Vec<u8>]) -> usize {
 }
 
 fn whole(c: &mut Criterion) {
-    let feed = feed();
+    let feed = feed(RECORDS);
     let mut group = c.benchmark_group("whole");
     group.throughput(Throughput::Elements(feed.len() as u64)).sample_size(20);
     group.bench_function("naive serde_json, one rule", |b| b.iter(|| naive(black_box(&feed))));
@@ -120,8 +122,21 @@ fn whole(c: &mut Criterion) {
     group.finish();
 }
 
+/// The same where most traffic is ordinary.
+fn ordinary(c: &mut Criterion) {
+    let feed = feed(ORDINARY);
+    let mut group = c.benchmark_group("ordinary");
+    group.throughput(Throughput::Elements(feed.len() as u64)).sample_size(10);
+    for (name, rules) in packs() {
+        group.bench_function(format!("floodmark, {name}"), |b| {
+            b.iter(|| run(&rules, black_box(&feed)));
+        });
+    }
+    group.finish();
+}
+
 fn parts(c: &mut Criterion) {
-    let feed = feed();
+    let feed = feed(RECORDS);
     let records: Vec<Record<'_>> = feed.iter().filter_map(|b| Record::decode(b).ok()).collect();
     let mut group = c.benchmark_group("part");
     group.throughput(Throughput::Elements(records.len() as u64)).sample_size(20);
@@ -155,5 +170,5 @@ fn parts(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, whole, parts);
+criterion_group!(benches, whole, ordinary, parts);
 criterion_main!(benches);
