@@ -103,6 +103,8 @@ pub struct Report {
     /// From handing the first record to the broker to the end of the batch, microseconds, and for
     /// how many records that stands.
     pub latency: Option<(u64, u64)>,
+    /// When the first record was handed to the broker, milliseconds of wall-clock time.
+    pub sent_ms: Option<i64>,
     /// What a restart goes on from, once everything heard before this is durable.
     pub checkpoint: Option<Checkpoint>,
 }

@@ -60,6 +60,7 @@ pub(super) fn work(
             // Whoever read it first has told of it; what it did is all that counts.
             report = Report { alerts: report.alerts, ..Report::default() };
         } else {
+            report.sent_ms = batch.sent_ms;
             report.latency = batch.sent_ms.map(|sent| {
                 let waited_ms = u64::try_from(clock::wall_ms() - sent).unwrap_or(0);
                 (waited_ms * 1_000, report.counts.records)

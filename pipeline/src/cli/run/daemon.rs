@@ -11,6 +11,7 @@ use floodmark_detectors::alert::{Alert, AlertId, Life};
 use floodmark_detectors::engine::Counts;
 use floodmark_detectors::rule::Mode;
 use floodmark_detectors::time::EventTime;
+use hdrhistogram::Histogram;
 
 use crate::clock::{self, Stopwatch};
 use crate::config::Settings;
@@ -27,6 +28,9 @@ use super::saving::Saving;
 
 /// How often the daemon says how it is.
 const STATUS: Duration = Duration::from_secs(30);
+
+/// Longest latency that is told apart: a day.
+const LATENCY_MS_MAX: u64 = 86_400_000;
 
 /// Reasons of rejects that are told apart; further ones are counted together.
 const REASONS_MAX: usize = 64;
@@ -70,6 +74,8 @@ pub(super) struct Daemon {
     envelopes: envelope::Counts,
     /// Bursts that were told of and are not over, of rules that alert.
     open: BTreeSet<AlertId>,
+    /// From handing a record to the broker until the alerts that it led to were on the disk.
+    latency_ms: Histogram<u64>,
     sent: u64,
     /// Bursts of rules that only observe or enrich, by rule.
     observed: BTreeMap<String, u64>,
@@ -90,8 +96,8 @@ impl Daemon {
         (couriers, refused): (Vec<Courier>, Receiver<Reject>),
         asides: Receiver<Aside>,
         reject_file: Option<BufWriter<std::fs::File>>,
-    ) -> Daemon {
-        Daemon {
+    ) -> anyhow::Result<Daemon> {
+        Ok(Daemon {
             ledger,
             feeds,
             alerts_max: settings.ledger.alerts_max,
@@ -111,6 +117,7 @@ impl Daemon {
             counts: Counts::default(),
             envelopes: envelope::Counts::default(),
             open: BTreeSet::new(),
+            latency_ms: Histogram::new_with_bounds(1, LATENCY_MS_MAX, 2)?,
             sent: 0,
             observed: BTreeMap::new(),
             file_faults: 0,
@@ -119,7 +126,7 @@ impl Daemon {
             since_pruned: Stopwatch::start(),
             complained: None,
             records_at_status: 0,
-        }
+        })
     }
 
     pub(super) fn hear(&mut self, report: Report) {
@@ -138,6 +145,12 @@ impl Daemon {
             self.keep(&reject);
         }
         self.say(&report.lane, &report.alerts);
+        if let Some(sent_ms) = report.sent_ms {
+            let waited_ms = u64::try_from(clock::wall_ms() - sent_ms).unwrap_or(0);
+            let waited_ms = waited_ms.clamp(1, LATENCY_MS_MAX);
+            // It is within the bounds.
+            self.latency_ms.record_n(waited_ms, report.alerts.len() as u64).ok();
+        }
         if let Some(checkpoint) = report.checkpoint {
             // One is asked for only after the one before, but for the last.
             self.save_all();
@@ -324,6 +337,14 @@ impl Daemon {
             if count > 0 {
                 noted += &format!(", {count} {what}");
             }
+        }
+        if !self.latency_ms.is_empty() {
+            let at = |quantile| self.latency_ms.value_at_quantile(quantile);
+            noted += &format!(
+                ", alerts on disk p50 {} ms p99 {} ms after the broker had their records",
+                at(0.5),
+                at(0.99)
+            );
         }
         for (feed, codes, _) in self.feeds.missing(clock::wall_ms()) {
             noted += &format!(", {} blind without {feed}", counted(codes.len(), "rule"));

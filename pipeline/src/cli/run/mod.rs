@@ -129,7 +129,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
         eprintln!("floodmark: {windows} of another version start afresh");
     }
     let mut daemon =
-        Daemon::new(&settings, (ledger, feeds), stopped.clone(), couriers, asides, rejects);
+        Daemon::new(&settings, (ledger, feeds), stopped.clone(), couriers, asides, rejects)?;
     let ran = flow::run(&lanes, Box::new(source), &flow_settings, &stopped, &mut |report| {
         daemon.hear(report);
         daemon.tell_status(&lanes);
