@@ -55,7 +55,7 @@ pub struct Filter {
     pub level: Option<Level>,
     /// Ended at or after this event time.
     pub since: Option<EventTime>,
-    /// Not over yet, as far as was said.
+    /// Not over yet, as far as was said, and not gone on with by another process.
     pub is_open: bool,
 }
 
@@ -172,7 +172,7 @@ impl Ledger {
                    AND (?3 IS NULL OR instr(key, ?3) > 0)
                    AND (?4 IS NULL OR level IN (SELECT value FROM json_each(?4)))
                    AND (?5 IS NULL OR last >= ?5)
-                   AND (NOT ?6 OR life IN ('open', 'update'))
+                   AND (NOT ?6 OR life IN ('open', 'update') AND lane IS NOT NULL)
                  ORDER BY sequence DESC",
             )?;
             let filter = params![

@@ -89,8 +89,9 @@ fn a_lane_that_is_gone_takes_all_of_its_own_with_it() {
     ledger.save(&[], &[], &["k t[0]".into(), "k t[1]".into()]).unwrap();
     let resumed = ledger.resume().unwrap();
     assert!(resumed.lanes.is_empty() && resumed.inputs.is_empty());
-    // What was said stays, for the sinks and for whoever asks.
+    // What was said stays, for the sinks and for whoever asks; it is another's to say that it is over.
     assert_eq!(ledger.bursts(&Filter::default()).unwrap().len(), 2);
+    assert!(ledger.bursts(&Filter { is_open: true, ..Filter::default() }).unwrap().is_empty());
 }
 
 #[test]
