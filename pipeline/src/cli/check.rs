@@ -261,12 +261,16 @@ fn split_windows(settings: &Settings, rules: &RuleSet) -> Vec<String> {
                 continue;
             };
             let rule = card.code.as_ref().unwrap_or(&card.id);
+            let by = if card.group_by.is_empty() {
+                "nothing".to_owned()
+            } else {
+                card.group_by.join(", ")
+            };
             faults.push(format!(
-                "source {}: keyed_by: rule {rule} groups by {} and not by {field}, so its windows \
+                "source {}: keyed_by: rule {rule} groups by {by} and not by {field}, so its windows \
                  lie over several {where_} and processes (switch it off with [rules.{rule}] \
                  enabled = false, or {alone})",
                 source.name,
-                card.group_by.join(", "),
             ));
         }
     }

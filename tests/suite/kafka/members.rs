@@ -1,5 +1,6 @@
 //! Several processes that share a topic which is keyed by account.
 
+use std::collections::BTreeSet;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::path::PathBuf;
 
@@ -104,13 +105,41 @@ struct Members {
 }
 
 impl Members {
+    /// With the rules above.
     fn new(broker: &Broker, topic: &'static str) -> Members {
-        broker.topic(topic, PARTITIONS);
         let folder = tempfile::tempdir().unwrap();
         let rules = folder.path().join("rules.yml");
         std::fs::write(&rules, RULES).unwrap();
+        let rules = format!("shipped = false\npaths = [\"{}\"]\n", rules.display());
+        Members::of(broker, topic, folder, &rules)
+    }
+
+    /// With the shipped rules, but for those that would be split.
+    fn shipped(broker: &Broker, topic: &'static str) -> Members {
+        let members = Members::of(broker, topic, tempfile::tempdir().unwrap(), "");
+        let checked = floodmark(&args!["check", "--config", members.path("one", "toml")]).expect(1);
+        let rule = |line: &str| {
+            let (_, rest) = line.split_once("keyed_by: rule ")?;
+            Some(rest.split(' ').next()?.to_owned())
+        };
+        let said = checked.text() + &checked.stderr;
+        let split: BTreeSet<String> = said.lines().filter_map(rule).collect();
+        assert!((1..20).contains(&split.len()), "most rules stay: {split:?}");
+        let off = |rule: &String| format!("[rules.{rule}]\nenabled = false\n");
+        members.configure(broker, &split.iter().map(off).collect::<String>());
+        members
+    }
+
+    fn of(broker: &Broker, topic: &'static str, folder: TempDir, rules: &str) -> Members {
+        broker.topic(topic, PARTITIONS);
+        let members = Members { folder, topic };
+        members.configure(broker, rules);
+        members
+    }
+
+    fn configure(&self, broker: &Broker, rules: &str) {
+        let topic = self.topic;
         for name in ["one", "two"] {
-            let at = |end: &str| folder.path().join(name).with_extension(end).display().to_string();
             let text = format!(
                 "[[source]]\ntype = \"kafka\"\nbrokers = [\"{}\"]\ntopic = \"{topic}\"\n\
                  group = \"{topic}\"\nstart = \"earliest\"\nkeyed_by = [\"floodmark.account\"]\n\
@@ -119,14 +148,12 @@ impl Members {
                  [[sink]]\ntype = \"file\"\npath = \"{}\"\n\
                  [ledger]\ncheckpoint = \"1s\"\n\
                  [engine]\nworkers = 2\ntime_follows = \"records\"\n\
-                 [rules]\nshipped = false\npaths = [\"{}\"]\n",
+                 [rules]\n{rules}",
                 broker.address,
-                at("ndjson"),
-                rules.display(),
+                self.path(name, "ndjson").display(),
             );
-            std::fs::write(at("toml"), text).unwrap();
+            std::fs::write(self.path(name, "toml"), text).unwrap();
         }
-        Members { folder, topic }
     }
 
     fn path(&self, name: &str, end: &str) -> PathBuf {
@@ -165,7 +192,7 @@ impl Members {
             "2025-11-25T09:00:00Z",
         ];
         let lines = floodmark(&arguments).expect(0).text();
-        let rules = args!["--rules", self.folder.path().join("rules.yml")];
+        let rules = args!["--config", self.path("one", "toml")];
         let oracle = Oracle::by(&rules, lines.lines().map(str::to_owned).collect());
         let partitions = oracle.lines.iter().map(partition).collect();
         let feed = Feed::to(broker, self.topic, oracle.lines.clone(), partitions);
@@ -216,7 +243,7 @@ fn partition(line: &String) -> i32 {
 #[test]
 fn windows_go_with_their_partitions_from_member_to_member() {
     let broker = Broker::shared();
-    let members = Members::new(broker, "shared");
+    let members = Members::shipped(broker, "shared");
     let (oracle, mut feed) = members.feed(broker);
     let part = feed.lines.len() / 7;
     let one = members.start("one");
