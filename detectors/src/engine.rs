@@ -7,9 +7,9 @@
 mod agenda;
 mod batch;
 mod ear;
+mod needs;
 mod state;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -25,6 +25,7 @@ use crate::window::samples::Held;
 use crate::window::{Consequences, Inserted, Window, Windows, longest_span};
 use agenda::Agenda;
 use ear::Ear;
+pub use needs::Needs;
 use state::Dirty;
 pub use state::State;
 
@@ -54,16 +55,6 @@ impl Default for Options {
     fn default() -> Options {
         Options { seed: 0, windows_max: WINDOWS_MAX, keeps_changes: false }
     }
-}
-
-/// What windows rest on: an engine that [judges](Engine::judging_from) from the one time on, and is
-/// given all records from the other on, says the same from then on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Needs {
-    /// No sample of an earlier event time comes, or is one that anything rests on which may yet be said.
-    pub judges_from: EventTime,
-    /// The earliest event time of a record that any window of such samples holds.
-    pub from: EventTime,
 }
 
 /// What a batch of records, or the passing of time, led to.
@@ -203,36 +194,6 @@ impl Engine {
     #[must_use]
     pub fn window_count(&self) -> usize {
         self.windows.len()
-    }
-
-    /// What its windows rest on; nothing where nothing may yet be said of what was.
-    #[must_use]
-    pub fn needs(&self) -> Option<Needs> {
-        // What comes from now on is no older.
-        let watermark = self.watermark();
-        // A sample of a correlation above comes of records that are up to so much older. Children
-        // come before their parents.
-        let mut reaches = vec![0; self.rules.rules.len()];
-        let mut before = 0;
-        for (index, rule) in self.rules.rules.iter().enumerate() {
-            let reach = reaches.get(index).map_or(0, |reach| reach + rule.timespan_secs);
-            for tap in &rule.taps {
-                if let Some(parent) = reaches.get_mut(tap.rule) {
-                    *parent = reach.max(*parent);
-                }
-            }
-            if rule.kind.waits() {
-                before = reach.max(before);
-            }
-        }
-        let rules: HashMap<u64, (&Rule, i64)> =
-            self.rules.rules.iter().zip(reaches).map(|(rule, r)| (rule.tag, (rule, r))).collect();
-        let needs = |window: &Window| {
-            let (rule, reach) = rules.get(&window.rule_tag)?;
-            Some(window.needs_from(rule)?.plus(-reach))
-        };
-        let earliest = self.windows.iter().filter_map(|entry| needs(entry.value())).min()?;
-        Some(Needs { judges_from: earliest.min(watermark), from: earliest.plus(-before) })
     }
 
     /// Looks at the window of `rule` for these group-by values.
