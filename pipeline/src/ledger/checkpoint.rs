@@ -40,20 +40,6 @@ impl Resumed {
 }
 
 impl Ledger {
-    /// Saves a checkpoint at once. All alerts of its windows are in the ledger already.
-    pub fn save(
-        &self,
-        positions: &[Kept],
-        states: &[(Arc<str>, State)],
-        gone: &[Arc<str>],
-    ) -> Result<(), LedgerError> {
-        self.forget_lanes(gone)?;
-        for (lane, state) in states {
-            self.save_windows(lane, &state.windows, Duration::MAX)?;
-        }
-        self.save_positions(positions, states)
-    }
-
     /// The first part of a checkpoint: forgets lanes that are gone. Nothing is read again because of
     /// it that would not be anyhow.
     pub fn forget_lanes(&self, gone: &[Arc<str>]) -> Result<(), LedgerError> {

@@ -21,6 +21,20 @@ fn state(watermark: i64) -> State {
     State { watermark: time, forgotten: time, opened: 7, windows: Vec::new() }
 }
 
+/// All parts of a checkpoint.
+fn save(
+    ledger: &Ledger,
+    positions: &[Kept],
+    states: &[(Arc<str>, State)],
+    gone: &[Arc<str>],
+) -> Result<(), LedgerError> {
+    ledger.forget_lanes(gone)?;
+    for (lane, state) in states {
+        ledger.save_windows(lane, &state.windows, Duration::MAX)?;
+    }
+    ledger.save_positions(positions, states)
+}
+
 #[test]
 fn what_was_said_and_saved_is_there_after_it_was_closed() {
     let folder = tempfile::tempdir().unwrap();
@@ -43,7 +57,7 @@ fn what_was_said_and_saved_is_there_after_it_was_closed() {
                 judges_from: EventTime(1),
             }),
         };
-        ledger.save(&[kept], &[("".into(), state(last))], &[]).unwrap();
+        save(&ledger, &[kept], &[("".into(), state(last))], &[]).unwrap();
     }
     let ledger = Ledger::open(&path, false).unwrap();
     assert_eq!(ledger.seed().unwrap(), seed);
@@ -75,18 +89,18 @@ fn a_lane_that_is_gone_takes_all_of_its_own_with_it() {
     ledger.say("k t[0]", &[alert(1, 1, Life::Open)], 5, 0).unwrap();
     ledger.say("k t[1]", &[alert(2, 1, Life::Open)], 5, 0).unwrap();
     let both = [kept(0, "k t[0]"), kept(1, "k t[1]")];
-    ledger.save(&both, &[of("k t[0]", 1), of("k t[1]", 2)], &[]).unwrap();
+    save(&ledger, &both, &[of("k t[0]", 1), of("k t[1]", 2)], &[]).unwrap();
     let said = |resumed: &Resumed, name: &str| -> Vec<u128> {
         resumed.lanes[name].said.iter().map(|alert| alert.id.0).collect()
     };
     let resumed = ledger.resume().unwrap();
     assert_eq!((said(&resumed, "k t[0]"), said(&resumed, "k t[1]")), (vec![1], vec![2]));
     // The first was lost and came back anew: what is saved with it is of the new one.
-    ledger.save(&[kept(2, "k t[0]")], &[of("k t[0]", 7)], &["k t[0]".into()]).unwrap();
+    save(&ledger, &[kept(2, "k t[0]")], &[of("k t[0]", 7)], &["k t[0]".into()]).unwrap();
     let resumed = ledger.resume().unwrap();
     assert_eq!((said(&resumed, "k t[0]"), said(&resumed, "k t[1]")), (vec![], vec![2]));
     assert_eq!(resumed.lanes["k t[0]"].state.opened, 7);
-    ledger.save(&[], &[], &["k t[0]".into(), "k t[1]".into()]).unwrap();
+    save(&ledger, &[], &[], &["k t[0]".into(), "k t[1]".into()]).unwrap();
     let resumed = ledger.resume().unwrap();
     assert!(resumed.lanes.is_empty() && resumed.inputs.is_empty());
     // What was said stays, for the sinks and for whoever asks; it is another's to say that it is over.
@@ -188,7 +202,7 @@ fn what_a_sink_lacks_and_what_may_come_again_is_not_forgotten() {
         ledger.say("", &[alert(id, 1, Life::Open)], 5, 0).unwrap();
     }
     let state = state(burst().last.0 + 1_000);
-    ledger.save(&[], &[("".into(), state)], &[]).unwrap();
+    save(&ledger, &[], &[("".into(), state)], &[]).unwrap();
     quick.advance(10, &[(4, "too long".into())]).unwrap();
     assert_eq!(ledger.prune(&["quick", "slow"], 3, 0).unwrap(), 0, "slow has none of them");
     assert_eq!(ledger.prune(&["quick"], 3, 2_000).unwrap(), 0, "they may come again");
