@@ -61,19 +61,13 @@ pub(super) struct Begin {
 
 /// Decides where a partition begins: `known` is what the ledger has, the element what the group has.
 pub(super) fn begin(known: Option<i64>, committed: &TopicPartitionListElem<'_>) -> Begin {
-    match (known, committed.offset()) {
-        (Some(known), Offset::Offset(group)) if group > known => {
+    match committed.offset() {
+        Offset::Offset(group) if known.is_none_or(|known| group > known) => {
             let again = again(committed);
             let at = Some(again.map_or(group, |again| again.from));
             Begin { at, again, is_overtaken: true }
         }
-        (Some(known), _) => Begin { at: Some(known), again: None, is_overtaken: false },
-        (None, Offset::Offset(group)) => {
-            let again = again(committed);
-            let at = Some(again.map_or(group, |again| again.from));
-            Begin { at, again, is_overtaken: true }
-        }
-        (None, _) => Begin { at: None, again: None, is_overtaken: false },
+        _ => Begin { at: known, again: None, is_overtaken: false },
     }
 }
 
