@@ -47,15 +47,8 @@ pub(super) struct Args {
     /// default chain; the policy has to allow DescribeStreamSummary and PutRecords.
     #[arg(long, value_name = "STREAM", conflicts_with_all = ["out", "kafka"])]
     kinesis: Option<String>,
-    /// The region, for --kinesis; else that of the environment or the profile.
-    #[arg(long, requires = "kinesis")]
-    region: Option<String>,
-    /// Where Kinesis answers, if not where its region says.
-    #[arg(long, value_name = "URL", requires = "kinesis")]
-    endpoint: Option<String>,
-    /// Certificates in PEM form that are trusted beside those of the system, for --kinesis.
-    #[arg(long, value_name = "FILE", requires = "kinesis")]
-    trusted: Option<PathBuf>,
+    #[command(flatten)]
+    stream: StreamArgs,
     /// Records written a second to Kafka or Kinesis; 0 is as many as can be.
     #[arg(long, value_name = "N", default_value_t = 0)]
     rate: u64,
@@ -184,13 +177,10 @@ fn fill(args: &Args, plan: &Plan) -> anyhow::Result<u64> {
     let stopped = stop::on_signal()?;
     let (mut writer, partitions) = match (&args.kafka, &args.topic) {
         (Some(brokers), Some(topic)) => Producing::into_topic(brokers, topic)?,
-        _ => StreamArgs {
-            name: args.kinesis.clone().unwrap_or_default(),
-            region: args.region.clone(),
-            endpoint: args.endpoint.clone(),
-            trusted: args.trusted.clone(),
+        _ => {
+            let stream = args.kinesis.as_deref().unwrap_or_default();
+            args.stream.way_into(stream, stopped.clone())?
         }
-        .into_stream(stopped.clone())?,
     };
     let mut packs = Packs::new(args.envelope, args.per_payload, partitions);
     let history = args.history.then(|| history(plan)).into_iter().flatten();

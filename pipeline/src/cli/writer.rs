@@ -97,14 +97,19 @@ impl Writer for Producing {
     }
 }
 
-/// A Kinesis stream, as arguments name it.
-#[derive(Debug, Clone, Default)]
+/// Where a Kinesis stream is.
+#[derive(Debug, Clone, clap::Args)]
 #[cfg_attr(not(feature = "kinesis"), allow(dead_code, reason = "Kinesis alone reads it"))]
 pub(super) struct StreamArgs {
-    pub(super) name: String,
-    pub(super) region: Option<String>,
-    pub(super) endpoint: Option<String>,
-    pub(super) trusted: Option<std::path::PathBuf>,
+    /// The region, for --kinesis; else that of the environment or the profile.
+    #[arg(long, requires = "kinesis")]
+    region: Option<String>,
+    /// Where Kinesis answers, if not where its region says.
+    #[arg(long, value_name = "URL", requires = "kinesis")]
+    endpoint: Option<String>,
+    /// Certificates in PEM form that are trusted beside those of the system, for --kinesis.
+    #[arg(long, value_name = "FILE", requires = "kinesis")]
+    trusted: Option<std::path::PathBuf>,
 }
 
 #[cfg(feature = "kinesis")]
@@ -115,24 +120,28 @@ mod kinesis {
 
     impl StreamArgs {
         /// As the settings of a source that reads it from its beginning.
-        pub(in super::super) fn settings(self) -> Settings {
+        pub(in super::super) fn settings(&self, stream: &str) -> Settings {
             Settings {
-                stream: self.name,
+                stream: stream.to_owned(),
                 start: Position::Oldest,
                 fetch: Fetch::Poll { per_second: 4 },
                 leases: None,
                 access: Access {
-                    region: self.region,
-                    kinesis_endpoint: self.endpoint,
-                    trusted: self.trusted,
+                    region: self.region.clone(),
+                    kinesis_endpoint: self.endpoint.clone(),
+                    trusted: self.trusted.clone(),
                     ..Access::default()
                 },
             }
         }
 
         /// A way into the stream, which is there. `stopped` ends all waiting.
-        pub(in super::super) fn into_stream(self, stopped: Arc<AtomicBool>) -> anyhow::Result<Way> {
-            let stream = OwnStream::find(&self.settings()).map_err(anyhow::Error::msg)?;
+        pub(in super::super) fn way_into(
+            &self,
+            stream: &str,
+            stopped: Arc<AtomicBool>,
+        ) -> anyhow::Result<Way> {
+            let stream = OwnStream::find(&self.settings(stream)).map_err(anyhow::Error::msg)?;
             let (writer, shards) = (stream.writer(stopped), u64::from(stream.shards()));
             Ok((Box::new(InStream { writer, _stream: stream }), shards))
         }
@@ -175,9 +184,8 @@ mod kinesis {
 
 #[cfg(not(feature = "kinesis"))]
 impl StreamArgs {
-    pub(super) fn into_stream(self, _: Arc<AtomicBool>) -> anyhow::Result<Way> {
-        let StreamArgs { name, .. } = self;
-        anyhow::bail!("kinesis {name}: this build is without the feature kinesis")
+    pub(super) fn way_into(&self, stream: &str, _: Arc<AtomicBool>) -> anyhow::Result<Way> {
+        anyhow::bail!("kinesis {stream}: this build is without the feature kinesis")
     }
 }
 

@@ -3,7 +3,6 @@
 mod place;
 mod show;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -13,7 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::generate::PlanArgs;
 use super::replay::workers;
-use super::writer::{Packs, Writer};
+use super::writer::{Packs, StreamArgs, Writer};
 use super::{Chosen, stop};
 use crate::clock::Stopwatch;
 use crate::flow::{self, Lanes};
@@ -77,18 +76,9 @@ pub(super) struct Args {
     /// Use Kinesis, with a stream of this name, or of its own.
     #[arg(long, value_name = "STREAM", num_args = 0..=1, default_missing_value = "", conflicts_with = "kafka")]
     kinesis: Option<String>,
-    /// The region, for --kinesis; else that of the environment or the profile.
-    #[arg(long, requires = "kinesis")]
+    #[command(flatten)]
     #[cfg_attr(not(feature = "kinesis"), allow(dead_code, reason = "Kinesis alone reads it"))]
-    region: Option<String>,
-    /// Where Kinesis answers, if not where its region says.
-    #[arg(long, value_name = "URL", requires = "kinesis")]
-    #[cfg_attr(not(feature = "kinesis"), allow(dead_code, reason = "Kinesis alone reads it"))]
-    endpoint: Option<String>,
-    /// Certificates in PEM form that are trusted beside those of the system, for --kinesis.
-    #[arg(long, value_name = "FILE", requires = "kinesis")]
-    #[cfg_attr(not(feature = "kinesis"), allow(dead_code, reason = "Kinesis alone reads it"))]
-    trusted: Option<PathBuf>,
+    stream: StreamArgs,
     /// Partitions of the topic, or shards of the stream, on real servers; 4 if nothing is said.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
     partitions: Option<u32>,

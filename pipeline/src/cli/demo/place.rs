@@ -14,8 +14,6 @@ use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use tokio::runtime::Runtime;
 
-#[cfg(feature = "kinesis")]
-use super::super::writer::StreamArgs;
 use super::super::writer::{Producing, Writer};
 use super::Args;
 use crate::source::batch::Source;
@@ -115,13 +113,7 @@ impl Place {
         use crate::source::kinesis;
         let stream = if stream.is_empty() { own_name() } else { stream.to_owned() };
         let shards = args.partitions.unwrap_or(PARTITIONS_REAL);
-        let settings = StreamArgs {
-            name: stream.clone(),
-            region: args.region.clone(),
-            endpoint: args.endpoint.clone(),
-            trusted: args.trusted.clone(),
-        };
-        let settings = settings.settings();
+        let settings = args.stream.settings(&stream);
         let made = kinesis::OwnStream::make(&settings, shards).map_err(anyhow::Error::msg)?;
         let tell = Box::new(|what: &str| eprintln!("floodmark: {what}"));
         let writer = made.writer(stopped.clone());
