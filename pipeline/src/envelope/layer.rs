@@ -73,6 +73,17 @@ impl Layer {
         self.used = end;
     }
 
+    /// Makes room for so many bytes and has them written. They are in it if `write` says so.
+    pub(super) fn put_with(&mut self, bytes: usize, write: impl FnOnce(&mut [u8]) -> bool) -> bool {
+        let end = self.used + bytes;
+        self.make_room(end);
+        let written = self.bytes.get_mut(self.used..end).is_some_and(write);
+        if written {
+            self.used = end;
+        }
+        written
+    }
+
     /// Puts in what `reader` gives. What came before an error stays.
     pub(super) fn put_all(&mut self, mut reader: impl Read) -> io::Result<()> {
         loop {

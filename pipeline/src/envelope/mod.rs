@@ -33,6 +33,7 @@ mod sequence;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod whole_gzip;
 
 pub use counts::{Counts, Kind, Tally};
 pub use opener::{

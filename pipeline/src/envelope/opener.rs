@@ -13,6 +13,7 @@ use super::layer::{Layer, TextEnd};
 use super::object::{Shape, is_one_record, shape};
 use super::reject::{Reason, reason_of};
 use super::sequence::{Sequence, blanks};
+use super::whole_gzip::WholeGzip;
 use super::{cloudwatch, kpl};
 use crate::encode::redact;
 
@@ -63,6 +64,7 @@ pub struct Opener {
     layers: [Layer; LEVELS_MAX + 1],
     found: Vec<Found>,
     counts: Counts,
+    whole_gzip: WholeGzip,
 }
 
 impl Opener {
@@ -93,6 +95,7 @@ impl Opener {
         let mut opening = Opening {
             found: &mut self.found,
             counts: &mut self.counts,
+            whole_gzip: &mut self.whole_gzip,
             reject,
             payload: number,
             sub_sequence: None,
@@ -182,6 +185,7 @@ pub(super) struct Above<'l> {
 pub(super) struct Opening<'o> {
     found: &'o mut Vec<Found>,
     pub(super) counts: &'o mut Counts,
+    whole_gzip: &'o mut WholeGzip,
     reject: &'o mut dyn FnMut(Rejected),
     payload: usize,
     sub_sequence: Option<u64>,
@@ -235,7 +239,11 @@ impl Opening<'_> {
     fn inflate(&mut self, kind: Kind, piece: Piece<'_>, above: &mut Above<'_>) {
         let start = above.layer.len();
         let limits = Limits { inflated_bytes_max: self.inflatable_bytes, ..Limits::default() };
-        let ended = above.layer.put_all(Inflate::new(piece.bytes, limits));
+        let ended = if self.whole_gzip.inflate(piece.bytes, limits, above.layer) {
+            Ok(())
+        } else {
+            above.layer.put_all(Inflate::new(piece.bytes, limits))
+        };
         let bytes = above.layer.len() - start;
         self.inflatable_bytes = self.inflatable_bytes.saturating_sub(bytes as u64);
         self.counts.tally(kind, piece.bytes.len(), bytes);
