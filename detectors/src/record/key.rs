@@ -102,10 +102,11 @@ keys! {
 impl Key {
     /// The key of this name, letter for letter.
     #[must_use]
+    #[inline]
     pub fn named(name: &[u8]) -> Option<Key> {
         let slot = slot_of(name)?;
         let key = SLOTS.get(slot).copied().flatten()?;
-        (key.name().as_bytes() == name).then_some(key)
+        is_same(key.name().as_bytes(), name).then_some(key)
     }
 
     /// The key of this name in any letter case.
@@ -158,6 +159,21 @@ const fn slot_of(name: &[u8]) -> Option<usize> {
     Some((mixed.wrapping_mul(SLOT_MULTIPLIER) >> (32 - SLOT_BITS)) as usize)
 }
 
+/// Whether two names are the same bytes. Eight at a time: names are too short to be worth a call.
+#[inline]
+pub(super) fn is_same(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() {
+        return false;
+    }
+    match (one.last_chunk::<8>(), other.last_chunk::<8>()) {
+        (Some(end), Some(other_end)) => {
+            let (chunks, other_chunks) = (one.as_chunks::<8>().0, other.as_chunks::<8>().0);
+            end == other_end && chunks.iter().zip(other_chunks).all(|(one, other)| one == other)
+        }
+        _ => one.iter().zip(other).all(|(one, other)| one == other),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,6 +187,20 @@ mod tests {
         }
         for other in ["", "a", "Time", "eventtime", "eventTimes", "version", "@version"] {
             assert_eq!(Key::named(other.as_bytes()), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn names_are_the_same_where_no_byte_differs() {
+        let name = b"sessionCredentialFromConsole";
+        for length in 0..=name.len() {
+            let (one, mut other) = (&name[..length], name[..length].to_vec());
+            assert!(is_same(one, &other) && !is_same(one, b"an other length of bytes!!"));
+            for place in 0..length {
+                other[place] ^= 1;
+                assert!(!is_same(one, &other), "{length} {place}");
+                other[place] ^= 1;
+            }
         }
     }
 }

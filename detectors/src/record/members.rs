@@ -22,44 +22,43 @@ pub(super) struct Members {
 
 const _: () = assert!(Key::ALL.len() <= u64::BITS as usize);
 
+impl Default for Members {
+    fn default() -> Members {
+        let spans = [Span::default(); Key::ALL.len()];
+        Members { start: 0, has_others: false, spans, held: 0, loose: 0 }
+    }
+}
+
 impl Members {
-    pub(super) fn scan(bytes: &[u8], oddities: &mut Oddities) -> Result<Members, Unreadable> {
-        let start = if bytes.starts_with(b"\xef\xbb\xbf") {
+    /// Finds the members of a record that was not scanned before.
+    pub(super) fn scan(&mut self, bytes: &[u8], oddities: &mut Oddities) -> Result<(), Unreadable> {
+        if bytes.starts_with(b"\xef\xbb\xbf") {
             oddities.add(Oddity::ByteOrderMark);
-            3
-        } else {
-            0
-        };
-        if is_blank(bytes, start) {
+            self.start = 3;
+        }
+        if is_blank(bytes, self.start) {
             return Err(Unreadable::NotAnObject);
         }
-        let mut members = Members {
-            start,
-            has_others: false,
-            spans: [Span::default(); Key::ALL.len()],
-            held: 0,
-            loose: 0,
-        };
-        let mut walk = Walk::behind(b'{', bytes, start)?;
+        let mut walk = Walk::behind(b'{', bytes, self.start)?;
         while let Some(member) = walk.member()? {
             let name = member.key.of(bytes);
             let key = match Key::named(name) {
-                Some(key) => members.keep(key, member.value, oddities),
-                None => members.keep_odd(name, member.value, oddities),
+                Some(key) => self.keep(key, member.value, oddities),
+                None => self.keep_odd(name, member.value, oddities),
             };
             if let Some(key) = key {
                 let value = member.value.of(bytes);
-                members.hold(key, value != b"null");
+                self.hold(key, value != b"null");
                 judge(key, value, oddities);
             }
         }
-        if members.loose != 0 {
+        if self.loose != 0 {
             oddities.add(Oddity::KeyCase);
         }
         if !is_blank(bytes, walk.at()) {
             return Err(Unreadable::TrailingBytes);
         }
-        Ok(members)
+        Ok(())
     }
 
     #[inline]

@@ -30,7 +30,7 @@ pub use value::{Elements, Raw, Value};
 
 use crate::time::EventTime;
 use members::Members;
-use scan::Fault;
+use scan::{Fault, Span};
 
 /// Longest record that is read, bytes; a longer one is [`Unreadable::TooLong`].
 pub const RECORD_BYTES_MAX: usize = 1 << 20;
@@ -39,6 +39,8 @@ pub const RECORD_BYTES_MAX: usize = 1 << 20;
 #[derive(Clone)]
 pub struct Record<'b> {
     bytes: &'b [u8],
+    /// The same, if they are UTF-8; else nothing.
+    utf8: &'b str,
     time: EventTime,
     oddities: Oddities,
     members: Members,
@@ -88,12 +90,19 @@ impl<'b> Record<'b> {
         if bytes.len() > RECORD_BYTES_MAX {
             return Err(Unreadable::TooLong);
         }
-        let mut oddities = Oddities::default();
-        let members = Members::scan(bytes, &mut oddities)?;
-        if !scan::is_ascii(bytes) && std::str::from_utf8(bytes).is_err() {
-            oddities.add(Oddity::InvalidUtf8);
+        // First, since it asks for all of the bytes at once: what follows finds them in the cache.
+        let utf8 = std::str::from_utf8(bytes);
+        let mut record = Record {
+            bytes,
+            utf8: utf8.unwrap_or_default(),
+            time: EventTime::MIN,
+            oddities: Oddities::default(),
+            members: Members::default(),
+        };
+        record.members.scan(bytes, &mut record.oddities)?;
+        if utf8.is_err() {
+            record.oddities.add(Oddity::InvalidUtf8);
         }
-        let mut record = Record { bytes, time: EventTime::MIN, oddities, members };
         record.time = record.read_time()?;
         if !record.has_text(Key::EventId) {
             record.oddities.add(Oddity::NoEventId);
@@ -139,17 +148,29 @@ impl<'b> Record<'b> {
     /// A top-level member; [`Value::Missing`] where there is none.
     #[must_use]
     pub fn value(&self, key: Key) -> Value<'b> {
-        Value::read(self.bytes, self.members.span(key))
+        let span = self.members.span(key);
+        match self.plain(span) {
+            Some(text) => Value::Text(Cow::Borrowed(text)),
+            None => Value::read(self.bytes, span),
+        }
     }
 
     /// A top-level member as a text, see [`Value::into_text`].
     #[must_use]
     pub fn text(&self, key: Key) -> Option<Cow<'b, str>> {
         let span = self.members.span(key);
+        match self.plain(span) {
+            Some(text) => (!text.is_empty()).then_some(Cow::Borrowed(text)),
+            None => Value::read(self.bytes, span).into_text(),
+        }
+    }
+
+    /// A text that is written as it reads. It was seen to be UTF-8 with the whole record.
+    #[inline]
+    fn plain(&self, span: Span) -> Option<&'b str> {
         match span.of(self.bytes) {
-            [] | b"null" | b"\"\"" => None,
-            [b'"', inner @ .., b'"'] => Some(text::read(inner, span.is_escaped())),
-            _ => Value::read(self.bytes, span).into_text(),
+            [b'"', .., b'"'] if !span.is_escaped() => span.text_of(self.utf8),
+            _ => None,
         }
     }
 

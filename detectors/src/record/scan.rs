@@ -43,6 +43,13 @@ impl Span {
         bytes.get(self.start as usize..end as usize).unwrap_or_default()
     }
 
+    /// Of a text, what stands between its quotes.
+    #[inline]
+    pub(super) fn text_of(self, utf8: &str) -> Option<&str> {
+        let end = self.end & !Span::ESCAPED;
+        utf8.get(self.start as usize + 1..(end as usize).saturating_sub(1))
+    }
+
     #[inline]
     pub(super) fn is_escaped(self) -> bool {
         self.end & Span::ESCAPED != 0
@@ -318,11 +325,4 @@ fn prefix_xor(mut bits: u64) -> u64 {
         bits ^= bits << shift;
     }
     bits
-}
-
-/// Whether all bytes are ASCII.
-pub(super) fn is_ascii(bytes: &[u8]) -> bool {
-    let (blocks, tail) = bytes.as_chunks::<64>();
-    let any = blocks.iter().fold(u8x64::ZERO, |any, block| any | u8x64::new(*block));
-    !(any & u8x64::splat(0x80)).any() && tail.is_ascii()
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::key::is_same;
 use super::scan::{Member, Span, Walk};
 use super::text;
 
@@ -249,7 +250,7 @@ impl Found {
         if key.len() != name.len() {
             return;
         }
-        if *key == *name {
+        if is_same(key, name) {
             self.exact = Some(value);
         } else if self.exact.is_none() && key.eq_ignore_ascii_case(name) {
             self.loose = Some(value);
