@@ -5,10 +5,10 @@
 //! fastest that serde offers), `serde_value` into a tree.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use floodmark::generate::{Plan, deliveries};
 use floodmark_detectors::record::{Key, Record};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -16,7 +16,9 @@ use serde_json::value::RawValue;
 const RECORDS: usize = 2_000;
 
 fn decode(criterion: &mut Criterion) {
-    let records: Vec<Vec<u8>> = (0..RECORDS).map(|n| record(n).into_bytes()).collect();
+    let plan = Plan { records: RECORDS as u64, ..Plan::default() };
+    let delivered = deliveries(&plan).take(RECORDS);
+    let records: Vec<Vec<u8>> = delivered.map(|delivered| delivered.record).collect();
     for record in &records {
         let all = [floodmark(record), serde_typed(record), serde_value(record)];
         assert!(all.iter().all(|length| *length == all[0] && *length > 0), "all read the same");
@@ -38,10 +40,9 @@ fn decode(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// The length of all texts together, so that none of them may be left unread.
-fn length<'a>(texts: impl IntoIterator<Item = Option<Cow<'a, str>>>) -> usize {
-    let texts = texts.into_iter().flatten();
-    texts.map(|text| black_box(text).len()).sum()
+/// The length of a text, which may not be left unread.
+fn length(text: Option<&str>) -> usize {
+    text.map_or(0, |text| black_box(text).len())
 }
 
 fn floodmark(bytes: &[u8]) -> usize {
@@ -66,7 +67,9 @@ fn floodmark(bytes: &[u8]) -> usize {
     black_box(record.time());
     black_box(record.value(Key::RequestParameters));
     let identity = [kind, arn, principal_id, account_id, access_key_id, issuer_arn];
-    length(top.map(|key| record.text(key))) + length(identity.map(|value| value.into_text()))
+    let top: usize = top.iter().map(|key| length(record.text(*key).as_deref())).sum();
+    let identity = identity.into_iter().map(|value| length(value.into_text().as_deref()));
+    top + identity.sum::<usize>()
 }
 
 /// A text that is borrowed where nothing in it is escaped (`Option<Cow<str>>` always copies).
@@ -125,26 +128,27 @@ fn serde_typed(bytes: &[u8]) -> usize {
     let read_only = record.read_only.map(|read_only| Text(read_only.to_string().into()));
     let identity = record.user_identity.expect("there is one");
     let issuer = identity.session_context.and_then(|context| context.session_issuer);
+    let issuer_arn = issuer.and_then(|issuer| issuer.arn);
     let texts = [
-        record.event_time,
-        record.event_source,
-        record.event_name,
-        record.aws_region,
-        record.source_ip_address,
-        record.user_agent,
-        record.error_code,
-        record.event_id,
-        read_only,
-        record.event_type,
-        record.recipient_account_id,
-        identity.kind,
-        identity.arn,
-        identity.principal_id,
-        identity.account_id,
-        identity.access_key_id,
-        issuer.and_then(|issuer| issuer.arn),
+        &record.event_time,
+        &record.event_source,
+        &record.event_name,
+        &record.aws_region,
+        &record.source_ip_address,
+        &record.user_agent,
+        &record.error_code,
+        &record.event_id,
+        &read_only,
+        &record.event_type,
+        &record.recipient_account_id,
+        &identity.kind,
+        &identity.arn,
+        &identity.principal_id,
+        &identity.account_id,
+        &identity.access_key_id,
+        &issuer_arn,
     ];
-    length(texts.map(|text| text.map(|text| text.0)))
+    texts.iter().map(|text| length(text.as_ref().map(|text| text.0.as_ref()))).sum()
 }
 
 fn serde_value(bytes: &[u8]) -> usize {
@@ -169,59 +173,12 @@ fn serde_value(bytes: &[u8]) -> usize {
         "/userIdentity/sessionContext/sessionIssuer/arn",
     ];
     black_box(&record["requestParameters"]);
-    length(pointers.map(|pointer| match record.pointer(pointer)? {
-        serde_json::Value::String(text) => Some(Cow::Borrowed(text.as_str())),
-        other => Some(Cow::Owned(other.to_string())),
-    }))
-}
-
-/// One record of an organisation at work: mostly sessions of roles, some users, some services;
-/// one in eight denied; request and response from small to large.
-fn record(n: usize) -> String {
-    let account = 111_111_111_111 + (n % 300) as u64 * 2_654_435;
-    let (source, name, read_only) = [
-        ("sagemaker.amazonaws.com", "CreateTrainingJob", false),
-        ("s3.amazonaws.com", "GetObject", true),
-        ("kms.amazonaws.com", "Decrypt", true),
-        ("ec2.amazonaws.com", "DescribeInstances", true),
-        ("sts.amazonaws.com", "AssumeRole", true),
-    ][n % 5];
-    let (role, id) = (format!("role-{}", n % 97), n.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    let identity = match n % 10 {
-        0 => format!(
-            r#"{{"type":"IAMUser","principalId":"AIDA{id:016X}","arn":"arn:aws:iam::{account}:user/user-{n}","accountId":"{account}","accessKeyId":"AKIA{id:016X}","userName":"user-{n}"}}"#
-        ),
-        1 => format!(r#"{{"type":"AWSService","invokedBy":"{source}"}}"#),
-        _ => format!(
-            r#"{{"type":"AssumedRole","principalId":"AROA{id:016X}:session-{n}","arn":"arn:aws:sts::{account}:assumed-role/{role}/session-{n}","accountId":"{account}","accessKeyId":"ASIA{id:016X}","sessionContext":{{"sessionIssuer":{{"type":"Role","principalId":"AROA{id:016X}","arn":"arn:aws:iam::{account}:role/{role}","accountId":"{account}","userName":"{role}"}},"webIdFederationData":{{}},"attributes":{{"creationDate":"2026-01-31T23:00:00Z","mfaAuthenticated":"false"}}}}}}"#
-        ),
-    };
-    let error = match n % 8 {
-        3 => format!(
-            r#""errorCode":"AccessDenied","errorMessage":"User: arn:aws:sts::{account}:assumed-role/{role}/session-{n} is not authorized to perform: {name} because no identity-based policy allows the action","#
-        ),
-        _ => String::new(),
-    };
-    let mut request = String::from("{");
-    for part in 0..n % 4 {
-        write!(
-            request,
-            r#""part{part}":{{"name":"job-{n}-{part}","uri":"s3://bucket-{part}/prefix/{id:x}/","settings":{{"instanceType":"ml.p4d.24xlarge","instanceCount":{part},"volumeSizeInGB":50}},"policy":"{{\"Effect\":\"Allow\"}}"}},"#
-        )
-        .expect("a String takes all");
-    }
-    write!(request, r#""name":"job-{n}","tags":[{{"key":"team","value":"t{n}"}}]}}"#)
-        .expect("a String takes all");
-    let response = match n % 3 {
-        0 => "null".to_owned(),
-        _ => format!(r#"{{"jobArn":"arn:aws:sagemaker:eu-west-1:{account}:job/{n}"}}"#),
-    };
-    format!(
-        r#"{{"eventVersion":"1.09","userIdentity":{identity},"eventTime":"2026-01-31T23:{:02}:{:02}Z","eventSource":"{source}","eventName":"{name}","awsRegion":"eu-west-1","sourceIPAddress":"198.51.100.{}","userAgent":"Boto3/1.34.144 md/Botocore#1.34.144 ua/2.0 os/linux#5.10.219 md/arch#x86_64 lang/python#3.11.9 md/pyimpl#CPython cfg/retry-mode#legacy Botocore/1.34.144",{error}"requestParameters":{request},"responseElements":{response},"additionalEventData":{{"SignatureVersion":"SigV4","CipherSuite":"ECDHE-RSA-AES128-GCM-SHA256","bytesTransferredIn":0,"AuthenticationMethod":"AuthHeader","x-amz-id-2":"RBVZE1aP5ZIWKUdG1hjRObcaPvsi1R4sMQr7GV+WPWocwL/I0cZVMkXnNBc55YA7mS056DtQDEI=","bytesTransferredOut":375}},"requestID":"{id:08x}-af4f-4d4c-9d3e-{n:012x}","eventID":"{n:08x}-6a3e-4f0e-8a53-{id:016x}","readOnly":{read_only},"eventType":"AwsApiCall","managementEvent":true,"recipientAccountId":"{account}","eventCategory":"Management","tlsDetails":{{"tlsVersion":"TLSv1.3","cipherSuite":"TLS_AES_128_GCM_SHA256","clientProvidedHostHeader":"{source}"}}}}"#,
-        n / 60 % 60,
-        n % 60,
-        n % 254 + 1,
-    )
+    let texts = pointers.iter().map(|pointer| match record.pointer(pointer) {
+        None => 0,
+        Some(serde_json::Value::String(text)) => length(Some(text)),
+        Some(other) => length(Some(&other.to_string())),
+    });
+    texts.sum()
 }
 
 criterion_group!(benches, decode);

@@ -1,14 +1,16 @@
 //! The top-level members a CloudTrail record may have, each known by number.
 
-/// What a member should hold; `null` may stand for any of them.
+/// What a member should hold; `null` may stand for any of them. As a number, the byte that it
+/// begins with, where there is one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
 pub(super) enum Shape {
-    Text,
-    Object,
-    List,
-    Bool,
+    Text = b'"',
+    Object = b'{',
+    List = b'[',
+    Bool = 0,
     /// Nothing can be said: times are judged where they are read.
-    Any,
+    Any = 1,
 }
 
 macro_rules! keys {
@@ -25,6 +27,8 @@ macro_rules! keys {
             /// All of them.
             pub const ALL: [Key; [$($name),+].len()] = [$(Key::$variant),+];
             const NAMES: [&'static str; Key::ALL.len()] = [$($name),+];
+            /// As they stand in a record, behind another member.
+            const WRITTEN: [&'static str; Key::ALL.len()] = [$(concat!(",\"", $name, "\":")),+];
             const SHAPES: [Shape; Key::ALL.len()] = [$(Shape::$shape),+];
         }
     };
@@ -102,7 +106,7 @@ keys! {
 impl Key {
     /// The key of this name, letter for letter.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn named(name: &[u8]) -> Option<Key> {
         let slot = slot_of(name)?;
         let key = SLOTS.get(slot).copied().flatten()?;
@@ -121,11 +125,32 @@ impl Key {
         Key::NAMES[self as usize]
     }
 
+    /// The key that stands behind this one in most records: a guess saves looking for its end.
+    #[inline]
+    pub(super) fn usual_next(self) -> Key {
+        match self {
+            Key::UserAgent => Key::RequestParameters,
+            Key::ResponseElements => Key::RequestId,
+            Key::ReadOnly => Key::EventType,
+            Key::EventType => Key::ManagementEvent,
+            Key::RecipientAccountId => Key::EventCategory,
+            Key::EventCategory => Key::TlsDetails,
+            other => Key::ALL[(other as usize + 1) % Key::ALL.len()],
+        }
+    }
+
+    /// `,"name":`
+    #[inline]
+    pub(super) fn written(self) -> &'static [u8] {
+        Key::WRITTEN[self as usize].as_bytes()
+    }
+
     /// Its place in a set of keys.
     pub(crate) const fn bit(self) -> u64 {
         1 << self as u32
     }
 
+    #[inline]
     pub(super) fn shape(self) -> Shape {
         Key::SHAPES[self as usize]
     }

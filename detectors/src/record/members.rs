@@ -40,16 +40,25 @@ impl Members {
             return Err(Unreadable::NotAnObject);
         }
         let mut walk = Walk::behind(b'{', bytes, self.start)?;
-        while let Some(member) = walk.member()? {
-            let name = member.key.of(bytes);
-            let key = match Key::named(name) {
-                Some(key) => self.keep(key, member.value, oddities),
-                None => self.keep_odd(name, member.value, oddities),
+        let mut next = Key::EventVersion;
+        loop {
+            let (key, value) = match walk.value_behind(next.written())? {
+                Some(value) => (self.keep(next, value, oddities), value),
+                None => {
+                    let Some(member) = walk.member()? else { break };
+                    let name = member.key.of(bytes);
+                    let key = match Key::named(name) {
+                        Some(key) => self.keep(key, member.value, oddities),
+                        None => self.keep_odd(name, member.value, oddities),
+                    };
+                    (key, member.value)
+                }
             };
             if let Some(key) = key {
-                let value = member.value.of(bytes);
+                let value = value.of(bytes);
                 self.hold(key, value != b"null");
                 judge(key, value, oddities);
+                next = key.usual_next();
             }
         }
         if self.loose != 0 {
@@ -113,12 +122,15 @@ fn is_blank(bytes: &[u8], from: usize) -> bool {
 /// Says what is odd about a value in its place.
 #[inline]
 fn judge(key: Key, value: &[u8], oddities: &mut Oddities) {
+    if value.first() != Some(&(key.shape() as u8)) {
+        judge_other(key, value, oddities);
+    }
+}
+
+/// The same of one that does not begin as it should.
+fn judge_other(key: Key, value: &[u8], oddities: &mut Oddities) {
     let oddity = match (key.shape(), value) {
-        (Shape::Text, [b'"', ..])
-        | (Shape::Object, [b'{', ..])
-        | (Shape::List, [b'[', ..])
-        | (Shape::Bool, b"true" | b"false")
-        | (_, b"null") => return,
+        (Shape::Bool, b"true" | b"false") | (_, b"null") => return,
         (Shape::Text, _) => Some(Oddity::TextExpected),
         (Shape::Object, _) => Some(Oddity::ObjectExpected),
         (Shape::List, _) => Some(Oddity::ListExpected),

@@ -91,7 +91,7 @@ impl<'b> Record<'b> {
             return Err(Unreadable::TooLong);
         }
         // First, since it asks for all of the bytes at once: what follows finds them in the cache.
-        let utf8 = std::str::from_utf8(bytes);
+        let utf8 = simdutf8::basic::from_utf8(bytes);
         let mut record = Record {
             bytes,
             utf8: utf8.unwrap_or_default(),

@@ -7,6 +7,8 @@
 
 use wide::{u8x16, u8x64};
 
+use super::key::is_same;
+
 /// Why a scan stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
@@ -105,6 +107,17 @@ impl<'b> Walk<'b> {
         self.step_over(b':')?;
         let value = self.value()?;
         Ok(Some(Member { key, value }))
+    }
+
+    /// The value of the next member, if these bytes lead to it: a comma and its name, as most are
+    /// written.
+    #[inline(always)]
+    pub(super) fn value_behind(&mut self, lead: &[u8]) -> Result<Option<Span>, Fault> {
+        match self.rest.split_at_checked(lead.len()) {
+            Some((next, behind)) if self.begun && is_same(next, lead) => self.rest = behind,
+            _ => return Ok(None),
+        }
+        self.value().map(Some)
     }
 
     /// The next element; none behind the last.
