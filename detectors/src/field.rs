@@ -1,87 +1,21 @@
 //! Fields of a record by path: what rules, group-by, aliases and evidence name.
 
+mod derived;
+mod descend;
+mod path;
+
 use std::cell::{Cell, OnceCell};
 use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::sync::LazyLock;
 
-use smallvec::SmallVec;
-
 use crate::derive::{self, Networks};
-use crate::record::{Elements, EventId, Key, Object, Record, Value};
-
-/// Most segments a path may have; real records nest 11 deep.
-pub const PATH_SEGMENTS_MAX: usize = 32;
-
-/// Most arrays directly within each other that are entered; a deeper one is visited as it stands,
-/// and not entered on the way.
-pub const ARRAY_NESTING_MAX: u8 = 8;
-
-/// First segment of the fields that are derived from a record rather than found in it.
-const DERIVED: &str = "floodmark";
-
-/// A compiled field path: `requestParameters.trainingJobName`, `floodmark.principal`.
-///
-/// Segments are separated by dots. An array on the way is entered: every element counts.
-/// (Array selectors `[any]` and `[all]` are taken apart by the rule compiler, not here.)
-/// A key that itself holds dots is found too: the longest key that is whole segments counts.
-/// A key in another letter case counts where none is written as asked.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Path {
-    text: Box<str>,
-    start: Start,
-}
-
-/// Where a path begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Start {
-    /// At a known top-level member; the segments behind it begin at `rest`.
-    Member { key: Key, rest: usize },
-    /// At some other top-level member.
-    Whole,
-    /// Nowhere in the record: the derived field at this place in [`derive::NAMES`].
-    Derived { place: u8 },
-}
-
-impl Path {
-    /// Compiles a path. Unknown `floodmark.*` names give the error, with the nearest known one.
-    pub fn parse(text: &str) -> Result<Path, String> {
-        if text.split('.').any(str::is_empty) {
-            return Err(format!("`{text}` is no field path: a segment is empty"));
-        }
-        if text.split('.').count() > PATH_SEGMENTS_MAX {
-            return Err(format!("`{text}` has more than {PATH_SEGMENTS_MAX} segments"));
-        }
-        let (first, rest) = text.split_once('.').unwrap_or((text, ""));
-        let start = if first == DERIVED {
-            Start::Derived { place: derived_place(rest)? }
-        } else if let Some(key) = Key::named(first.as_bytes()) {
-            let rest = text.len() - rest.len();
-            Start::Member { key, rest }
-        } else {
-            Start::Whole
-        };
-        Ok(Path { text: text.into(), start })
-    }
-
-    /// As written.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    /// The top-level member without which nothing is at this path, if there is one such.
-    pub(crate) fn member(&self) -> Option<Key> {
-        match self.start {
-            Start::Member { key, .. } => Some(key),
-            Start::Whole | Start::Derived { .. } => None,
-        }
-    }
-
-    fn behind(&self, at: usize) -> &str {
-        self.text.get(at..).unwrap_or_default()
-    }
-}
+use crate::record::{EventId, Key, Object, Record, Value};
+use derived::Derived;
+pub use descend::ARRAY_NESTING_MAX;
+use descend::{Ends, descend};
+use path::Start;
+pub use path::{PATH_SEGMENTS_MAX, Path};
 
 /// A record with its derived fields, each computed at most once, when first asked for.
 pub struct Fields<'r, 'b> {
@@ -97,42 +31,6 @@ pub struct Fields<'r, 'b> {
     capacity: OnceCell<Box<derive::Parts<'b>>>,
     derived: Derived<'b>,
     id: OnceCell<(u64, EventId)>,
-}
-
-/// How many derived fields are kept without allocating: more than most records are asked for.
-const DERIVED_AT_HAND: usize = 6;
-
-/// Derived fields in the order they were first asked for: few enough to be searched.
-#[derive(Default)]
-struct Derived<'b> {
-    first: [OnceCell<DerivedField<'b>>; DERIVED_AT_HAND],
-    further: OnceCell<Box<Derived<'b>>>,
-}
-
-/// A derived field by its place in [`derive::NAMES`], and its values (several where it is a list).
-struct DerivedField<'b> {
-    place: u8,
-    values: SmallVec<[Value<'b>; 2]>,
-}
-
-impl<'b> Derived<'b> {
-    /// The values of the field at `place`; computed if nobody asked before.
-    fn values(
-        &self,
-        place: u8,
-        compute: impl FnOnce() -> SmallVec<[Value<'b>; 2]>,
-    ) -> &[Value<'b>] {
-        for slot in &self.first {
-            match slot.get() {
-                Some(field) if field.place == place => return &field.values,
-                Some(_) => {}
-                None => {
-                    return &slot.get_or_init(|| DerivedField { place, values: compute() }).values;
-                }
-            }
-        }
-        self.further.get_or_init(Box::default).values(place, compute)
-    }
 }
 
 impl<'r, 'b> Fields<'r, 'b> {
@@ -337,89 +235,6 @@ impl<'r, 'b> Fields<'r, 'b> {
     }
 }
 
-/// The place of the derived field of this name; else the reason, with the nearest name.
-fn derived_place(name: &str) -> Result<u8, String> {
-    let place = derive::NAMES.iter().position(|known| *known == name);
-    if let Some(place) = place.and_then(|place| u8::try_from(place).ok()) {
-        return Ok(place);
-    }
-    let nearest = derive::NAMES
-        .iter()
-        .map(|known| (strsim::damerau_levenshtein(known, name), known))
-        .min()
-        .filter(|(distance, _)| *distance <= 3);
-    Err(match nearest {
-        Some((_, known)) => {
-            format!("no field `floodmark.{name}`: did you mean `floodmark.{known}`?")
-        }
-        None => format!("no field `floodmark.{name}`: there are {}", derive::NAMES.join(", ")),
-    })
-}
-
-/// What is done with an array at the end of a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ends {
-    /// Its elements are visited.
-    Entered,
-    /// It is visited itself.
-    Whole,
-}
-
-/// An array that is being gone through.
-struct Frame<'b, 'p> {
-    elements: Elements<'b>,
-    /// What of the path is left for each element.
-    rest: &'p str,
-    /// How many arrays lie directly around the elements.
-    nesting: u8,
-}
-
-/// Follows `rest` from `value`, through objects by name and through arrays by each element.
-///
-/// Every level of arrays and objects is scanned at most once, so the cost is bounded by the
-/// record's length times the segments and the arrays that may be entered between two of them.
-fn descend<'f>(
-    value: Value<'f>,
-    rest: &str,
-    ends: Ends,
-    visit: &mut dyn FnMut(Value<'f>) -> ControlFlow<()>,
-) -> ControlFlow<()> {
-    let mut frames: SmallVec<[Frame<'f, '_>; 2]> = SmallVec::new();
-    let mut next = Some((value, rest, 0));
-    loop {
-        let (mut value, mut rest, mut nesting) = match (next.take(), frames.last_mut()) {
-            (Some(begun), _) => begun,
-            (None, None) => return ControlFlow::Continue(()),
-            (None, Some(frame)) => match frame.elements.next() {
-                Some(element) => (element, frame.rest, frame.nesting),
-                None => {
-                    frames.pop();
-                    continue;
-                }
-            },
-        };
-        while !rest.is_empty()
-            && let Value::Object(object) = value
-        {
-            (value, rest) = object.along(rest);
-            nesting = 0;
-        }
-        let at_end = rest.is_empty();
-        match value {
-            Value::Missing => {}
-            Value::Array(array)
-                if nesting < ARRAY_NESTING_MAX
-                    && (!at_end || ends == Ends::Entered)
-                    && array.elements().next().is_some() =>
-            {
-                frames.push(Frame { elements: array.elements(), rest, nesting: nesting + 1 });
-            }
-            found if at_end => visit(found)?,
-            _ => {}
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -511,15 +326,5 @@ mod tests {
             "requestParameters.bucketName":"b"}"#;
         assert_eq!(visited(flat, "userIdentity.type"), [r#""Root""#]);
         assert_eq!(visited(flat, "requestParameters.bucketName"), [r#""b""#]);
-    }
-
-    #[test]
-    fn what_is_no_path_is_refused() {
-        for bad in ["", ".", "a.", ".a", "a..b"] {
-            assert!(Path::parse(bad).unwrap_err().contains("segment is empty"), "{bad}");
-        }
-        assert!(Path::parse(&"a.".repeat(32)).is_err());
-        assert!(Path::parse(&vec!["a"; 33].join(".")).is_err());
-        assert!(Path::parse(&vec!["a"; 32].join(".")).is_ok());
     }
 }

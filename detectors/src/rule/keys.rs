@@ -227,3 +227,17 @@ fn is_uuid(text: &str) -> bool {
             _ => byte.is_ascii_hexdigit(),
         })
 }
+
+/// What stands under a key that must be there.
+pub(crate) fn required<'n>(
+    node: &'n Node,
+    key: &str,
+    within: &str,
+    problems: &mut Vec<Problem>,
+) -> Option<&'n Node> {
+    let found = node.get(key);
+    if found.is_none() {
+        problems.push(Problem::new(node.line, format!("`{within}` needs `{key}`")));
+    }
+    found
+}

@@ -1,10 +1,10 @@
 //! Taps: where what matched goes, and under which fields.
 
 use super::correlation::{Condition, Correlation, Sort};
-use super::extension::Special;
 use super::fault::Problem;
 use super::link::{Linker, single_group_by};
 use super::load::Body;
+use super::special::Special;
 use super::{Kind, Tap};
 
 impl Linker<'_> {

@@ -10,7 +10,7 @@ use memchr::memmem;
 
 use super::counts::Kind;
 use super::layer::TextEnd;
-use super::opener::{Above, Opening, Piece};
+use super::opening::{Above, Opening, Piece};
 use super::reject::Reason;
 use super::scan::{Scan, Scanner};
 use super::sequence::{blanks, text_bytes};

@@ -27,6 +27,7 @@ pub mod kpl;
 mod layer;
 mod object;
 mod opener;
+mod opening;
 pub mod reject;
 mod scan;
 mod sequence;
