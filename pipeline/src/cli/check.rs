@@ -336,6 +336,9 @@ fn notes(settings: &Settings) -> Vec<String> {
             SinkKind::File { .. } | SinkKind::Stdout => {}
         }
     }
+    if let Some(token) = settings.http.as_ref().and_then(|http| http.token.as_ref()) {
+        notes.extend(unfound("http: token", &Property::Secret(token.clone())));
+    }
     notes
 }
 

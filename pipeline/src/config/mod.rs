@@ -10,6 +10,7 @@
 
 mod environment;
 mod fault;
+mod http;
 mod kafka;
 mod kinesis;
 mod ledger;
@@ -21,6 +22,7 @@ mod webhook;
 
 pub use environment::{LISTS, Lists};
 pub use fault::{Fault, Faults};
+pub use http::Http;
 pub use kafka::{Kafka, Start};
 pub use ledger::Ledger;
 pub use rules::Rules;

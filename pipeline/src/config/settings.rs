@@ -10,6 +10,7 @@ use toml::de::DeTable;
 
 use super::environment::{self, Lists};
 use super::fault::Faults;
+use super::http::{self, Http};
 use super::kafka::{self, Kafka};
 use super::kinesis;
 use super::ledger::{self, Ledger};
@@ -30,6 +31,8 @@ pub struct Settings {
     pub engine: Engine,
     /// What survives a stop.
     pub ledger: Ledger,
+    /// Where metrics and health are to be had, if anywhere.
+    pub http: Option<Http>,
     /// The rules.
     pub rules: Rules,
     /// Lists that rules name as `%list%`.
@@ -202,6 +205,7 @@ fn read(table: &DeTable<'_>, report: &mut Report<'_>) -> Option<Settings> {
     }
     let engine = file.table("engine", report).map(|it| engine(it, report));
     let ledger = file.table("ledger", report).map(|it| ledger::read(it, report));
+    let http = file.table("http", report).and_then(|it| http::read(it, report));
     let (rules, environment) = of_rules(&mut file, report);
     file.end(report);
     Some(Settings {
@@ -209,6 +213,7 @@ fn read(table: &DeTable<'_>, report: &mut Report<'_>) -> Option<Settings> {
         sinks,
         engine: engine.unwrap_or_default(),
         ledger: ledger.unwrap_or_default(),
+        http,
         rules,
         environment,
     })

@@ -100,7 +100,7 @@ paths = ["a", 1]
 [environment]
 buckets = { a = 1 }
 "#;
-    let expected = r#"line 2: surprise: is no known key (known here: engine, environment, ledger, rules, sink, source)
+    let expected = r#"line 2: surprise: is no known key (known here: engine, environment, http, ledger, rules, sink, source)
 line 3: source[0].brokers: is missing (write brokers = ["host:9092"])
 line 5: source[0].borkers: is no known key (did you mean brokers?)
 line 6: source[0].topic: must be a text that is not empty, got "" (write topic = "..")
@@ -178,4 +178,24 @@ fn what_wants_tls_is_known_by_its_properties() {
         assert_eq!(told.is_some(), is_beyond && cfg!(not(feature = "kafka-tls")), "{property}");
         assert!(told.is_none_or(|told| told.contains("--features kafka-tls")));
     }
+}
+
+#[test]
+fn metrics_are_for_the_loopback_or_for_who_has_the_token() {
+    let with =
+        |http: &str| Settings::parse(&format!("[[source]]\ntype = \"stdin\"\n[http]\n{http}\n"));
+    let http = with("listen = \"[::1]:9464\"").unwrap().http.unwrap();
+    assert_eq!((http.listen.port(), http.token), (9464, None));
+    let http = with("listen = \"0.0.0.0:80\"\ntoken = { env = \"TOKEN\" }").unwrap().http;
+    assert_eq!(http.unwrap().token, Some(Secret::Env("TOKEN".into())));
+    let faults = |text| with(text).unwrap_err().to_string();
+    let open = faults("listen = \"0.0.0.0:80\"");
+    assert!(
+        open.contains("http.token: is missing") && open.contains("others can reach it"),
+        "{open}"
+    );
+    let odd = faults("listen = \"localhost\"");
+    assert!(odd.contains("is no address to listen on"), "{odd}");
+    let shown = faults("listen = \"127.0.0.1:80\"\ntoken = \"hunter2\"");
+    assert!(shown.contains("is a secret") && !shown.contains("hunter2"), "{shown}");
 }

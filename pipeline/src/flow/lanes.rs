@@ -215,6 +215,12 @@ impl Lanes {
         self.all().into_iter().map(|lane| lane.engine.window_count()).sum()
     }
 
+    /// Bytes of records that windows hold as evidence.
+    #[must_use]
+    pub fn evidence_bytes(&self) -> u64 {
+        self.all().into_iter().map(|lane| lane.engine.evidence_bytes()).sum()
+    }
+
     fn each(&self) -> MutexGuard<'_, Each> {
         self.each.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -26,6 +26,15 @@ pub enum Standing {
     Earlier,
 }
 
+/// What a sink does not have yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    /// How many alerts.
+    pub count: u64,
+    /// When the oldest of them was said, ms of wall-clock time.
+    pub oldest_ms: Option<i64>,
+}
+
 impl Ledger {
     /// How each sink stands to the alert at a place, by name.
     pub fn standings(&self, sequence: i64) -> Result<Vec<(String, Standing)>, LedgerError> {
@@ -64,17 +73,23 @@ impl Ledger {
         Ok(Cursor { ledger: self.clone(), sink: sink.to_owned(), sequence })
     }
 
-    /// How many alerts the sink does not have yet.
-    pub fn undelivered(&self, sink: &str) -> Result<u64, LedgerError> {
-        let count: i64 = self.with(|connection| {
-            connection.query_row(
-                "SELECT count(*) FROM alerts
-                 WHERE sequence > coalesce((SELECT sequence FROM sinks WHERE name = ?1), 0)",
-                [sink],
-                |row| row.get(0),
-            )
-        })?;
-        Ok(count.cast_unsigned())
+    /// The alerts that a sink does not have yet.
+    pub fn waiting(&self, sink: &str) -> Result<Waiting, LedgerError> {
+        self.with(|connection| {
+            let mut select = connection.prepare_cached(
+                "WITH upto AS (
+                     SELECT coalesce((SELECT sequence FROM sinks WHERE name = ?1), 0) AS sequence
+                 )
+                 SELECT count(*), (
+                     SELECT said_ms FROM alerts WHERE sequence > (SELECT sequence FROM upto)
+                     ORDER BY sequence LIMIT 1
+                 ) FROM alerts WHERE sequence > (SELECT sequence FROM upto)",
+            )?;
+            select.query_row([sink], |row| {
+                let count: i64 = row.get(0)?;
+                Ok(Waiting { count: count.cast_unsigned(), oldest_ms: row.get(1)? })
+            })
+        })
     }
 
     /// Forgets the oldest alerts that every one of these sinks has, while there are more than so

@@ -29,7 +29,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 pub use alerts::{Entry, Filter};
 pub use backfill::BACKFILL_SECS_MIN;
 pub use checkpoint::Resumed;
-pub use delivery::{Cursor, Standing};
+pub use delivery::{Cursor, Standing, Waiting};
 
 /// How long a connection waits for another one.
 const BUSY_MS: u64 = 10_000;

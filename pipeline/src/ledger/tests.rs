@@ -207,7 +207,7 @@ fn what_a_sink_lacks_and_what_may_come_again_is_not_forgotten() {
     assert_eq!(ledger.prune(&["quick", "slow"], 3, 0).unwrap(), 0, "slow has none of them");
     assert_eq!(ledger.prune(&["quick"], 3, 2_000).unwrap(), 0, "they may come again");
     assert_eq!(ledger.prune(&["quick"], 3, 0).unwrap(), 7);
-    assert_eq!(ledger.undelivered("quick").unwrap(), 0);
+    assert_eq!(ledger.waiting("quick").unwrap().count, 0);
     drop(slow);
 }
 

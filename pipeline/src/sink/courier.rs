@@ -19,6 +19,7 @@ use super::{Sink, Told, Verdict};
 use crate::clock::Stopwatch;
 use crate::encode::redact::printable;
 use crate::ledger::{Cursor, Entry, LedgerError};
+use crate::metrics::{self, metrics};
 use crate::open::Reject;
 
 /// Alerts sent at once, at most.
@@ -155,7 +156,9 @@ impl Round {
             batch = Vec::new();
             for ((place, told), verdict) in places.into_iter().zip(told).zip(verdicts) {
                 match verdict {
-                    Verdict::Delivered => {}
+                    Verdict::Delivered => {
+                        metrics().sink_delivered.get_or_create(&self.label()).inc();
+                    }
                     Verdict::Again { why, after } => {
                         first.get_or_insert(why);
                         asked = asked.max(after);
@@ -170,6 +173,7 @@ impl Round {
             if batch.is_empty() {
                 break;
             }
+            metrics().sink_retries.get_or_create(&self.label()).inc();
             if let Some(why) = first.filter(|why| *why != trouble) {
                 eprintln!("floodmark: sink {}: cannot send now, tries again: {why}", self.name);
                 trouble = why;
@@ -204,9 +208,14 @@ impl Round {
         }
     }
 
+    fn label(&self) -> metrics::Sink {
+        metrics::Sink { sink: self.name.clone() }
+    }
+
     /// Counts an alert that will not be taken. A reason is shown when it is new.
     fn refuse(&mut self, place: i64, told: &Told, why: &str) {
         self.refused += 1;
+        metrics().sink_refused.get_or_create(&self.label()).inc();
         let alert = &told.alert;
         let excerpt =
             format!("alert {} revision {}: {}", alert.id, alert.revision, alert.rule.title);
@@ -331,6 +340,6 @@ mod tests {
         let expected: Vec<(u64, u32)> =
             (10..20).filter(|n| *n != 13).flat_map(|n| [(n, 1), (n, 2)]).collect();
         assert_eq!(*got.lock().unwrap(), expected);
-        assert_eq!(ledger.undelivered("test").unwrap(), 0);
+        assert_eq!(ledger.waiting("test").unwrap().count, 0);
     }
 }

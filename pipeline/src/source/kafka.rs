@@ -31,6 +31,7 @@ use super::batch::{Batch, Durable, Handover, Next, Source, SourceError, Word};
 use crate::clock::Stopwatch;
 use crate::encode::text::counted;
 use crate::iam::Iam;
+use crate::metrics::{Event, metrics};
 use crate::progress::Input;
 use connect::{consumer, is_passing};
 use group::{Group, Partition};
@@ -246,14 +247,18 @@ impl Kafka {
     /// Takes in which partitions can be heard, and tells when that changes.
     fn listen(&mut self) {
         if let Some(heard) = self.consumer.context().take_heard() {
-            let was_any_unheard = self.hearing.is_any_unheard();
+            let unheard_before = self.hearing.unheard();
             let partitions = &self.partitions;
             let said = |input: Input| heard.get(partitions.get(input as usize)?).copied();
             let unheard = self.hearing.listen(said);
-            if self.hearing.is_any_unheard() {
+            let unheard_now = self.hearing.unheard();
+            if unheard_now > 0 {
                 self.unheard = Some(Stopwatch::start());
             }
+            let gauge = &metrics().unheard_partitions;
+            gauge.inc_by(unheard_now as i64 - unheard_before as i64);
             if !unheard.is_empty() {
+                metrics().befell("kafka", Event::Unheard, unheard.len());
                 let what = self.names_of(&unheard);
                 let why = self.consumer.context().last_error().unwrap_or_default();
                 self.tell(&format!(
@@ -261,7 +266,7 @@ impl Kafka {
                      the way there ({why})"
                 ));
                 self.ready.push_back(Next::Unheard(unheard));
-            } else if was_any_unheard && !self.hearing.is_any_unheard() {
+            } else if unheard_before > 0 && unheard_now == 0 {
                 let secs = GRACE.as_secs();
                 self.tell(&format!(
                     "all partitions can be heard again; those that are idle hold time for {secs} s \

@@ -20,6 +20,7 @@ use crate::envelope;
 use crate::feeds::Feeds;
 use crate::flow::{Lanes, Report};
 use crate::ledger::{Ledger, LedgerError};
+use crate::metrics::{self, Feed, Reason, Rule, Sink, metrics};
 use crate::open::Reject;
 use crate::sink::{Courier, Leaving};
 use crate::source::history::Aside;
@@ -40,6 +41,12 @@ const COMPLAIN: Duration = Duration::from_secs(30);
 
 /// How long a ledger that cannot be written is left alone before it is tried again.
 const LEDGER_PAUSE: Duration = Duration::from_millis(500);
+
+/// How often the metrics that rise and fall are set.
+const MEASURE: Duration = Duration::from_secs(2);
+
+/// Event times beyond this (the year 5138) stand for the end of the input.
+const SECONDS_MAX: i64 = 100_000_000_000;
 
 /// How often old alerts are forgotten.
 const PRUNE: Duration = Duration::from_secs(600);
@@ -83,6 +90,7 @@ pub(super) struct Daemon {
     since_start: Stopwatch,
     since_status: Stopwatch,
     since_pruned: Stopwatch,
+    since_measured: Stopwatch,
     /// When it was last told that the ledger cannot be written, while that is so.
     complained: Option<Stopwatch>,
     records_at_status: u64,
@@ -124,12 +132,14 @@ impl Daemon {
             since_start: Stopwatch::start(),
             since_status: Stopwatch::start(),
             since_pruned: Stopwatch::start(),
+            since_measured: Stopwatch::start(),
             complained: None,
             records_at_status: 0,
         })
     }
 
     pub(super) fn hear(&mut self, report: Report) {
+        metrics().add(&report);
         self.counts.add(report.counts);
         self.envelopes.add(&report.envelopes);
         self.late += report.late;
@@ -150,6 +160,9 @@ impl Daemon {
             let waited_ms = waited_ms.clamp(1, LATENCY_MS_MAX);
             // It is within the bounds.
             self.latency_ms.record_n(waited_ms, report.alerts.len() as u64).ok();
+            for _ in &report.alerts {
+                metrics().alert_latency.observe(waited_ms as f64 / 1_000.0);
+            }
         }
         if let Some(checkpoint) = report.checkpoint {
             // One is asked for only after the one before, but for the last.
@@ -170,7 +183,11 @@ impl Daemon {
         let ledger = self.ledger.clone();
         match self.write(|| saving.step(&ledger)) {
             Some(false) => self.saving = Some(saving),
-            Some(true) => saving.checkpoint.is_durable(),
+            Some(true) => {
+                metrics().checkpoints.inc();
+                metrics().checkpoint_seconds.set(saving.since_begun.elapsed().as_secs_f64());
+                saving.checkpoint.is_durable();
+            }
             None => {}
         }
     }
@@ -194,8 +211,9 @@ impl Daemon {
         for alert in alerts {
             if matches!(alert.rule.mode, Mode::Observe | Mode::Enrich) {
                 if alert.life == Life::Open {
-                    let name = alert.rule.code.clone().unwrap_or_else(|| alert.rule.title.clone());
-                    *self.observed.entry(name).or_default() += 1;
+                    let rule = metrics::rule(alert);
+                    metrics().observed_bursts.get_or_create(&Rule { rule: rule.clone() }).inc();
+                    *self.observed.entry(rule).or_default() += 1;
                 }
                 continue;
             }
@@ -204,6 +222,7 @@ impl Daemon {
                 Life::Closed | Life::Merged(_) => self.open.remove(&alert.id),
             };
             self.sent += 1;
+            metrics().said(alert);
         }
         self.couriers.iter().for_each(Courier::ring);
     }
@@ -219,6 +238,7 @@ impl Daemon {
             };
             if self.complained.as_ref().is_none_or(|told| told.elapsed() > COMPLAIN) {
                 eprintln!("floodmark: {error}; reading waits until the ledger can be written");
+                metrics().ledger_writable.set(0);
                 self.complained = Some(Stopwatch::start());
             }
             if self.stopped.load(Ordering::Relaxed) {
@@ -227,6 +247,7 @@ impl Daemon {
             std::thread::park_timeout(LEDGER_PAUSE);
         };
         if self.complained.take().is_some() {
+            metrics().ledger_writable.set(1);
             eprintln!("floodmark: the ledger can be written again");
         }
         Some(done)
@@ -261,11 +282,13 @@ impl Daemon {
         self.rejects += 1;
         self.keep(reject);
         let is_known = self.reasons.contains_key(&reject.reason);
-        if !is_known && self.reasons.len() >= REASONS_MAX {
-            *self.reasons.entry("for other reasons".into()).or_default() += 1;
+        let is_apart = is_known || self.reasons.len() < REASONS_MAX;
+        let reason = if is_apart { reject.reason.clone() } else { "for other reasons".to_owned() };
+        metrics().rejects.get_or_create(&Reason { reason: reason.clone() }).inc();
+        *self.reasons.entry(reason).or_default() += 1;
+        if !is_apart {
             return;
         }
-        *self.reasons.entry(reject.reason.clone()).or_default() += 1;
         if !is_known && self.reject_file.is_none() {
             eprintln!(
                 "floodmark: rejected: {} at {}: {}: {}",
@@ -280,6 +303,10 @@ impl Daemon {
             self.since_pruned = Stopwatch::start();
             self.prune();
         }
+        if self.since_measured.elapsed() >= MEASURE {
+            self.since_measured = Stopwatch::start();
+            self.measure(lanes);
+        }
         let elapsed = self.since_status.elapsed();
         if elapsed < STATUS {
             return;
@@ -293,6 +320,32 @@ impl Daemon {
             && let Err(error) = file.flush()
         {
             self.reject_fault.get_or_insert(error);
+        }
+    }
+
+    /// Sets the metrics that rise and fall.
+    fn measure(&self, lanes: &Lanes) {
+        let metrics = metrics();
+        let whole = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        metrics.windows.set(whole(lanes.window_count() as u64));
+        metrics.evidence_bytes.set(whole(lanes.evidence_bytes()));
+        metrics.open_bursts.set(whole(self.open.len() as u64));
+        if let watermark @ EventTime(1..=SECONDS_MAX) = lanes.watermark() {
+            metrics.watermark.set(watermark.0);
+        }
+        let now_ms = clock::wall_ms();
+        metrics.blind_rules.clear();
+        for (feed, codes, _) in self.feeds.missing(now_ms) {
+            let feed = Feed { feed: feed.to_owned() };
+            metrics.blind_rules.get_or_create(&feed).set(whole(codes.len() as u64));
+        }
+        for sink in &self.sinks {
+            let Ok(waiting) = self.ledger.waiting(sink) else { continue };
+            let sink = Sink { sink: sink.clone() };
+            metrics.sink_waiting.get_or_create(&sink).set(whole(waiting.count));
+            let waited_ms = waiting.oldest_ms.map_or(0, |said_ms| (now_ms - said_ms).max(0));
+            let waited_secs = waited_ms as f64 / 1_000.0;
+            metrics.sink_waiting_seconds.get_or_create(&sink).set(waited_secs);
         }
     }
 
@@ -375,7 +428,7 @@ impl Daemon {
         let mut undelivered: u64 = leaving.into_iter().map(Leaving::wait).sum();
         let mut waiting = 0;
         for sink in &self.sinks {
-            waiting += self.ledger.undelivered(sink)?;
+            waiting += self.ledger.waiting(sink)?.count;
         }
         self.prune();
         self.keep_feeds();

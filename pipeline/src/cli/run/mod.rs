@@ -17,10 +17,11 @@ use super::check::Examined;
 use super::replay::workers;
 use super::stop;
 use crate::clock;
-use crate::config::Settings;
+use crate::config::{Http, Settings};
 use crate::encode::text::counted;
 use crate::feeds::Feeds;
 use crate::flow::{self, Lanes};
+use crate::http;
 use crate::ledger::{Ledger, LedgerError, Resumed};
 use crate::source::combined::Combined;
 use daemon::Daemon;
@@ -91,6 +92,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
     let (lanes, dropped) = Lanes::resumed(rules.clone(), options, settings.is_keyed(), lanes);
     let mut feeds = Feeds::needed_by(&rules, ledger.feeds()?, clock::wall_ms());
     feeds.recall(&said);
+    if let Some(http) = &settings.http {
+        listen(http)?;
+    }
     let couriers = couriers(&settings, &ledger, &stopped)?;
     let (asides_in, asides) = bounded(ASIDES_WAITING_MAX);
     let positions = inputs.iter().map(|(name, it)| (name.clone(), it.position.clone())).collect();
@@ -150,6 +154,16 @@ fn ledger(settings: &Settings, config: &Path, standby: bool) -> Result<Ledger, L
         }
         opened => opened,
     }
+}
+
+/// Has metrics and health served.
+fn listen(http: &Http) -> anyhow::Result<()> {
+    let token = http.token.as_ref().map(|it| it.fetch(&|name| std::env::var(name).ok()));
+    let token = token.transpose().context("http.token")?;
+    let at = http::serve(http.listen, token)
+        .with_context(|| format!("cannot listen on {} (http.listen)", http.listen))?;
+    eprintln!("floodmark: metrics at http://{at}/metrics, health at http://{at}/health");
+    Ok(())
 }
 
 fn append(path: &PathBuf) -> anyhow::Result<BufWriter<std::fs::File>> {

@@ -19,11 +19,19 @@ pub(super) struct Saving {
     written: usize,
     /// Since the last step was done; none where it need not wait.
     rests: Option<Stopwatch>,
+    pub(super) since_begun: Stopwatch,
 }
 
 impl Saving {
     pub(super) fn new(checkpoint: Checkpoint) -> Saving {
-        Saving { checkpoint, has_begun: false, lane: 0, written: 0, rests: None }
+        Saving {
+            checkpoint,
+            has_begun: false,
+            lane: 0,
+            written: 0,
+            rests: None,
+            since_begun: Stopwatch::start(),
+        }
     }
 
     /// Whether it has rested.

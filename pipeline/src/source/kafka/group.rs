@@ -22,6 +22,7 @@ use super::handover::{self, Again, Begin};
 use super::hearing::{self, Heard};
 use crate::clock::Stopwatch;
 use crate::iam::{self, Iam};
+use crate::metrics::{Event, metrics};
 
 /// Trouble of one kind is told again at most so often.
 const COMPLAIN: Duration = Duration::from_secs(30);
@@ -260,8 +261,10 @@ impl ClientContext for Group {
         if facility == "COMMITFAIL" {
             // Nothing else tells of a commit that nobody waited for: it was refused while the group
             // was being made anew, or its answer did not come.
+            metrics().befell("kafka", Event::CommitRefused, 1);
             self.not_committed();
         } else if facility == "OFFSET" {
+            metrics().befell("kafka", Event::Deleted, 1);
             eprintln!(
                 "floodmark: kafka: records were deleted before they were read, and reading goes on \
                  with what is left: keep them for longer than Floodmark is ever behind ({message})"
@@ -275,6 +278,7 @@ impl ClientContext for Group {
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF) {
             return;
         }
+        metrics().befell("kafka", Event::Failed, 1);
         let code = error.rdkafka_error_code();
         let said = format!("{error}: {reason}");
         let mut last = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
@@ -308,6 +312,7 @@ impl ConsumerContext for Group {
             matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
         let done = match error {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
+                metrics().befell("kafka", Event::Gained, partitions.len());
                 let begins = self.begins(consumer, list).unwrap_or_else(|error| {
                     eprintln!(
                         "floodmark: kafka: the group could not be asked what its windows rest on, so \
@@ -344,6 +349,7 @@ impl ConsumerContext for Group {
                 self.let_go(consumer, list)
             }
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS => {
+                metrics().befell("kafka", Event::Lost, partitions.len());
                 let paused = consumer.pause(list);
                 self.note(if consumer.assignment_lost() {
                     Change::GivenUp(partitions)

@@ -98,9 +98,9 @@ impl Hearing {
         unheard
     }
 
-    /// Whether some partition cannot be heard now.
-    pub(super) fn is_any_unheard(&self) -> bool {
-        self.ears.values().any(|ear| matches!(ear, Ear::Unheard))
+    /// How many partitions cannot be heard now.
+    pub(super) fn unheard(&self) -> usize {
+        self.ears.values().filter(|ear| matches!(ear, Ear::Unheard)).count()
     }
 
     /// Those that have been heard for long enough since they could not be, and are at their end.
@@ -128,9 +128,9 @@ mod tests {
         assert!(hearing.listen(|_| None).is_empty(), "nothing is known of them");
         assert_eq!(hearing.listen(|_| Some(false)), [0, 1]);
         assert!(hearing.listen(|_| Some(false)).is_empty(), "it was told already");
-        assert!(hearing.is_any_unheard());
+        assert_eq!(hearing.unheard(), 2);
         assert!(hearing.listen(|_| Some(true)).is_empty());
-        assert!(!hearing.is_any_unheard());
+        assert_eq!(hearing.unheard(), 0);
         assert!(!hearing.ended(0), "writers may not be back yet");
         assert!(hearing.trusted_again(GRACE).is_empty());
         assert_eq!(hearing.trusted_again(Duration::ZERO), [0], "1 is not at its end");
