@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use super::rows;
+use crate::sample::millionths;
 
 /// An instance type in its parts: `ml.p4d.24xlarge` is family `p4d`, size `24xlarge`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,14 +105,6 @@ fn families(table: &'static str, number: fn(&str) -> Option<u64>) -> Vec<Family>
     rows(table).filter_map(family).collect()
 }
 
-/// A decimal with at most six digits after the point, in millionths.
-fn millionths(text: &str) -> Option<u64> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let whole: u64 = whole.parse().ok()?;
-    let fraction: u64 = format!("{fraction:0<6}").parse().ok()?;
-    whole.checked_mul(1_000_000)?.checked_add(fraction)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -128,6 +121,7 @@ mod tests {
         assert_eq!(accelerators("g5.12xlarge"), Some(4));
         assert_eq!(accelerators("ml.trn1.32xlarge"), Some(16));
         assert_eq!(accelerators("ml.p6-b200.48xlarge"), Some(8));
+        assert_eq!(accelerators("ml.g7e.48xlarge"), Some(8));
         assert_eq!(accelerators("ml.m5.large"), Some(0));
         assert_eq!(accelerators("ml.c7gn.4xlarge"), Some(0));
         // Known family, unknown size; unknown family of a known class.
@@ -143,7 +137,7 @@ mod tests {
     fn cost_only_where_the_table_says() {
         let cost = |text| InstanceType::parse(text).unwrap().hourly_cost_millionths();
         assert_eq!(cost("ml.m5.xlarge"), Some(230_000));
-        assert_eq!(cost("ml.p4d.24xlarge"), Some(25_251_286));
+        assert_eq!(cost("ml.p4d.24xlarge"), Some(25_251_288));
         assert_eq!(cost("ml.m5.96xlarge"), None);
         assert_eq!(cost("ml.x9.large"), None);
     }

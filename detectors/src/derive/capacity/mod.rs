@@ -205,7 +205,7 @@ mod tests {
         };
         of(
             r#"{"instanceType":"ml.p4d.24xlarge","instanceCount":4,"volumeSizeInGB":100}"#,
-            ["4", "32", "101.005144", "400"],
+            ["4", "32", "101.005152", "400"],
         );
         of(
             r#"{"instanceType":"ml.m5.large","instanceCount":2,"volumeSizeInGB":10}"#,
@@ -246,7 +246,7 @@ mod tests {
         of(r#"{"instanceType":"ml.m5.large","instanceCount":-4}"#, ["1", "0", "0.115", "-"]);
         of(
             r#"{"instanceType":"ml.p4d.24xlarge","instanceCount":18446744073709551615,"volumeSizeInGB":18446744073709551615}"#,
-            ["1000000000", "8000000000", "25251286000", "1000000000000000000"],
+            ["1000000000", "8000000000", "25251288000", "1000000000000000000"],
         );
     }
 
@@ -259,7 +259,7 @@ mod tests {
             "trainingJobDefinitions":[{"resourceConfig":{"instanceType":"ml.m5.large","instanceCount":50}},
             {"hyperParameterTuningResourceConfig":{"instanceType":"ml.g5.48xlarge","instanceCount":1}}]}"#;
         asks("CreateHyperParameterTuningJob", several, ["3", "24", "61.08", "-"]);
-        let choice = r#"{"trainingJobDefinition":{"hyperParameterTuningResourceConfig":{"instanceConfigs":[{"instanceType":"ml.m5.large","instanceCount":1,"volumeSizeInGB":1},{"instanceType":"ml.trn1.2xlarge","instanceCount":2,"volumeSizeInGB":4}]}}}"#;
+        let choice = r#"{"trainingJobDefinition":{"hyperParameterTuningResourceConfig":{"instanceConfigs":[{"instanceType":"ml.m5.large","instanceCount":1,"volumeSizeInGB":1},{"instanceType":"ml.trn2.3xlarge","instanceCount":2,"volumeSizeInGB":4}]}}}"#;
         asks("CreateHyperParameterTuningJob", choice, ["2", "2", "-", "8"]);
         asks("CreateHyperParameterTuningJob", "{}", ["-", "-", "-", "-"]);
     }
@@ -293,7 +293,7 @@ mod tests {
     fn endpoints() {
         let params = r#"{"productionVariants":[{"instanceType":"ml.g5.xlarge","initialInstanceCount":2},{"serverlessConfig":{"maxConcurrency":5}}],
             "shadowProductionVariants":[{"instanceType":"ml.inf2.24xlarge","initialInstanceCount":1}]}"#;
-        asks("CreateEndpointConfig", params, ["3", "8", "2.816", "-"]);
+        asks("CreateEndpointConfig", params, ["3", "8", "10.606", "-"]);
         asks(
             "CreateEndpointConfig",
             r#"{"productionVariants":[{"serverlessConfig":{"maxConcurrency":5}}]}"#,
@@ -344,7 +344,7 @@ mod tests {
         let params = r#"{"instanceGroups":[{"instanceType":"ml.p5.48xlarge","instanceCount":4,"instanceStorageConfigs":[{"ebsVolumeConfig":{"volumeSizeInGB":500}}]},
             {"instanceRequirements":{"instanceTypes":["ml.m5.large","ml.trn1.32xlarge"]},"instanceCount":2}],
             "restrictedInstanceGroups":[{"instanceType":"ml.m5.xlarge","instanceCount":1}]}"#;
-        asks("CreateCluster", params, ["7", "64", "253.414", "2000"]);
+        asks("CreateCluster", params, ["7", "64", "302.874", "2000"]);
         let types = ["ml.p5.48xlarge", "ml.m5.large", "ml.trn1.32xlarge", "ml.m5.xlarge"];
         assert_eq!(asked("instance_types", "CreateCluster", params), types);
         assert_eq!(asked("families", "CreateCluster", params), ["p5", "m5", "trn1"]);
@@ -356,7 +356,7 @@ mod tests {
         asks(
             "BatchAddClusterNodes",
             r#"{"nodesToAdd":[{"incrementTargetCountBy":3,"instanceTypes":["ml.p4d.24xlarge"]}]}"#,
-            ["3", "24", "75.753858", "-"],
+            ["3", "24", "75.753864", "-"],
         );
     }
 
