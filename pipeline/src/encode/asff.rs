@@ -179,6 +179,9 @@ fn product_fields(alert: &Alert, view: View, facts: &[Fact], answer: &Answer) ->
         ("techniques".into(), ids(&named.techniques)),
         ("events".into(), join(events)),
     ];
+    if matches!(view, View::Backfill { .. }) {
+        fields.push(("backfill".into(), "true".into()));
+    }
     if let Some(incident) = &alert.incident {
         fields.push(("incident".into(), incident.id.to_string()));
         fields.push(("page".into(), incident.page.to_string()));

@@ -79,3 +79,10 @@ fn every_text_ends_at_its_limit() {
         check(&asff(&hostile(&evil), View::Final, None));
     }
 }
+
+#[test]
+fn a_backlog_is_marked() {
+    let mark = |view| asff(&burst(), view, None)["ProductFields"]["floodmark/backfill"].clone();
+    assert_eq!(mark(View::Backfill { now_ms: 1 }), "true");
+    assert_eq!(mark(View::Life { now_ms: 1 }), Value::Null);
+}

@@ -104,6 +104,7 @@ fn extension(
     ];
     let incident = alert.incident.as_ref();
     let page = incident.map(|incident| u8::from(incident.page).to_string());
+    let backfill = if matches!(view, View::Backfill { .. }) { "true" } else { "" };
     let labelled = [
         ("cs1", "cs1Label", "key", key.join(" ")),
         ("cs2", "cs2Label", "attack", techniques),
@@ -120,6 +121,7 @@ fn extension(
             "incident",
             incident.map(|incident| incident.id.to_string()).unwrap_or_default(),
         ),
+        ("flexString2", "flexString2Label", "backfill", backfill.to_owned()),
         ("c6a2", "c6a2Label", "source IPv6 address", v6),
     ];
     for (key, label_key, label, value) in labelled {

@@ -103,3 +103,13 @@ fn addresses_of_version_6_have_their_own_key() {
     assert!(values.contains(&("c6a2".into(), "2001:db8::1".into())));
     assert!(values.iter().all(|(key, _)| key != "src"));
 }
+
+#[test]
+fn a_backlog_is_marked() {
+    let mark = |view| {
+        let (_, values) = read(&cef(&burst(), view));
+        values.into_iter().find(|(key, _)| key == "flexString2").map(|(_, value)| value)
+    };
+    assert_eq!(mark(View::Backfill { now_ms: 1 }).as_deref(), Some("true"));
+    assert_eq!(mark(View::Life { now_ms: 1 }), None);
+}
