@@ -10,6 +10,7 @@ use clap::ValueEnum;
 use floodmark_detectors::time::EventTime;
 use indicatif::ProgressBar;
 
+use super::brokers::BrokersArgs;
 use super::stop;
 use super::writer::{PER_PAYLOAD, Packs, Producing, StreamArgs};
 use crate::clock::Stopwatch;
@@ -43,6 +44,8 @@ pub(super) struct Args {
     /// The topic, which must be there, for --kafka.
     #[arg(long, value_name = "NAME", requires = "kafka")]
     topic: Option<String>,
+    #[command(flatten)]
+    brokers: BrokersArgs,
     /// Write to this stream of Kinesis instead, which must be there. AWS credentials come by the
     /// default chain; the policy has to allow DescribeStreamSummary and PutRecords.
     #[arg(long, value_name = "STREAM", conflicts_with_all = ["out", "kafka"])]
@@ -176,7 +179,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
 fn fill(args: &Args, plan: &Plan) -> anyhow::Result<u64> {
     let stopped = stop::on_signal()?;
     let (mut writer, partitions) = match (&args.kafka, &args.topic) {
-        (Some(brokers), Some(topic)) => Producing::into_topic(brokers, topic)?,
+        (Some(addresses), Some(topic)) => {
+            Producing::into_topic(&args.brokers.at(addresses)?, topic)?
+        }
         _ => {
             let stream = args.kinesis.as_deref().unwrap_or_default();
             args.stream.way_into(stream, stopped.clone())?

@@ -1,6 +1,7 @@
 //! The command line: each command turns its arguments into parts, and runs the one flow.
 
 mod alerts;
+mod brokers;
 mod check;
 mod demo;
 mod explain;

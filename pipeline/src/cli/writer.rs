@@ -5,10 +5,10 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
+use super::brokers::Brokers;
 use crate::generate::Wrapping;
 
 /// How long brokers may take to tell of a topic.
@@ -45,9 +45,9 @@ pub(super) struct Producing {
 }
 
 impl Producing {
-    pub(super) fn new(brokers: &str, topic: &str) -> anyhow::Result<Producing> {
-        let producer = ClientConfig::new()
-            .set("bootstrap.servers", brokers)
+    pub(super) fn new(brokers: &Brokers, topic: &str) -> anyhow::Result<Producing> {
+        let producer = brokers
+            .config()
             .set("compression.type", "lz4")
             .set("linger.ms", "20")
             .set("queue.buffering.max.messages", "100000")
@@ -57,13 +57,14 @@ impl Producing {
     }
 
     /// A way into a topic that is there.
-    pub(super) fn into_topic(brokers: &str, topic: &str) -> anyhow::Result<Way> {
+    pub(super) fn into_topic(brokers: &Brokers, topic: &str) -> anyhow::Result<Way> {
         let own = Producing::new(brokers, topic)?;
         let metadata = own.producer.client().fetch_metadata(Some(topic), ANSWER);
-        let metadata = metadata.with_context(|| format!("cannot reach {brokers}"))?;
+        let addresses = &brokers.addresses;
+        let metadata = metadata.with_context(|| format!("cannot reach {addresses}"))?;
         let found = metadata.topics().first().filter(|it| it.error().is_none());
         let partitions = found.map_or(0, |topic| topic.partitions().len());
-        ensure!(partitions > 0, "there is no topic {topic} on {brokers}: make it first");
+        ensure!(partitions > 0, "there is no topic {topic} on {addresses}: make it first");
         Ok((Box::new(own), partitions as u64))
     }
 }

@@ -42,6 +42,32 @@ fn secure_brokers_are_read_from_and_written_to() {
     ] {
         expect_an_alert(&broker, topic, &configure(folder.path(), topic, address, "", &properties));
     }
+    // The demo, too, is let in: its topic is made, written, read and removed.
+    let properties = folder.path().join("client.properties");
+    let lines = format!(
+        "ssl.ca.location={}\nsecurity.protocol=SASL_SSL\nsasl.mechanism=PLAIN\nsasl.username=ada\n\
+         sasl.password=plain-secret\n",
+        tls.join("ca.crt").display()
+    );
+    std::fs::write(&properties, lines).unwrap();
+    let played = floodmark(&args![
+        "demo",
+        "--quiet",
+        "--kafka",
+        with_sasl,
+        "--kafka-properties",
+        properties,
+        "--records",
+        "4000",
+        "--duration",
+        "2h",
+        "--rate",
+        "0",
+        "--attacks",
+        "DOS-01"
+    ]);
+    let played = played.expect(0);
+    assert!(!played.stderr.contains("plain-secret"), "{}", played.stderr);
     // Who is not let in says so, and tries again: a password may be set right at the broker.
     let wrong = sasl("SCRAM-SHA-512", "wrong");
     let config = configure(folder.path(), "wrong", &with_sasl, "", &wrong);

@@ -10,6 +10,7 @@ use std::time::Duration;
 use floodmark_detectors::engine::{Engine, Options};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::brokers::BrokersArgs;
 use super::generate::PlanArgs;
 use super::replay::workers;
 use super::writer::{Packs, StreamArgs, Writer};
@@ -73,6 +74,8 @@ pub(super) struct Args {
     /// The topic's name, for --kafka.
     #[arg(long, value_name = "NAME", requires = "kafka")]
     topic: Option<String>,
+    #[command(flatten)]
+    brokers: BrokersArgs,
     /// Use Kinesis, with a stream of this name, or of its own.
     #[arg(long, value_name = "STREAM", num_args = 0..=1, default_missing_value = "", conflicts_with = "kafka")]
     kinesis: Option<String>,

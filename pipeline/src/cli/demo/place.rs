@@ -8,12 +8,12 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::config::ClientConfig;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use tokio::runtime::Runtime;
 
+use super::super::brokers::Brokers;
 use super::super::writer::{Producing, Writer};
 use super::Args;
 use crate::source::batch::Source;
@@ -57,7 +57,7 @@ impl Place {
     pub(super) fn open(args: &Args, stopped: &Arc<AtomicBool>) -> anyhow::Result<Place> {
         match (&args.kafka, &args.kinesis) {
             (None, None) => Place::inside(),
-            (Some(brokers), _) => Place::kafka(brokers, args),
+            (Some(addresses), _) => Place::kafka(&args.brokers.at(addresses)?, args),
             (None, Some(stream)) => Place::kinesis(stream, args, stopped),
         }
     }
@@ -66,11 +66,12 @@ impl Place {
         let cluster = MockCluster::new(1).context("cannot start the Kafka inside this process")?;
         let partitions = i32::try_from(PARTITIONS).unwrap_or(i32::MAX);
         cluster.create_topic(TOPIC, partitions, 1).context("cannot create the topic")?;
-        let brokers = cluster.bootstrap_servers();
+        let brokers =
+            Brokers { addresses: cluster.bootstrap_servers(), properties: Default::default() };
         // The cluster inside this process answers a fetch when its time is up, not before.
         let properties = [("fetch.wait.max.ms".to_owned(), "10".to_owned())].into();
         let source = Kafka::subscribe(&Settings {
-            brokers: brokers.clone(),
+            brokers: brokers.addresses.clone(),
             topics: vec![TOPIC.into()],
             group: "floodmark-demo".into(),
             properties,
@@ -87,19 +88,20 @@ impl Place {
         })
     }
 
-    fn kafka(brokers: &str, args: &Args) -> anyhow::Result<Place> {
+    fn kafka(brokers: &Brokers, args: &Args) -> anyhow::Result<Place> {
         let topic = args.topic.clone().unwrap_or_else(own_name);
         let partitions = args.partitions.unwrap_or(PARTITIONS_REAL);
         let made = Topic::make(brokers, &topic, partitions)?;
         let source = Kafka::subscribe(&Settings {
-            brokers: brokers.to_owned(),
+            brokers: brokers.addresses.clone(),
             topics: vec![topic.clone()],
             group: topic.clone(),
             is_from_start: true,
+            properties: brokers.properties.clone(),
             ..Settings::default()
         })?;
         Ok(Place {
-            name: format!("topic {topic} on {brokers}"),
+            name: format!("topic {topic} on {}", brokers.addresses),
             server: "Kafka",
             partitions: u64::from(partitions),
             source: Box::new(source),
@@ -162,9 +164,8 @@ struct Topic {
 }
 
 impl Topic {
-    fn make(brokers: &str, name: &str, partitions: u32) -> anyhow::Result<Topic> {
-        let admin: AdminClient<DefaultClientContext> =
-            ClientConfig::new().set("bootstrap.servers", brokers).create()?;
+    fn make(brokers: &Brokers, name: &str, partitions: u32) -> anyhow::Result<Topic> {
+        let admin: AdminClient<DefaultClientContext> = brokers.config().create()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let mut topic = Topic { admin, runtime, name: name.to_owned(), is_there: false };
         // As many replicas as the brokers have for their default.
@@ -174,7 +175,7 @@ impl Topic {
         let options =
             AdminOptions::new().operation_timeout(Some(ADMIN)).request_timeout(Some(ADMIN));
         let made = topic.runtime.block_on(topic.admin.create_topics([&new], &options));
-        let made = made.with_context(|| format!("cannot reach {brokers}"))?;
+        let made = made.with_context(|| format!("cannot reach {}", brokers.addresses))?;
         match made.into_iter().next() {
             Some(Ok(_)) => topic.is_there = true,
             Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => bail!(
