@@ -17,6 +17,7 @@ mod suite {
     mod kafka;
     #[cfg(feature = "kinesis")]
     mod kinesis;
+    mod members;
     mod metrics;
     mod oracle;
     mod program;

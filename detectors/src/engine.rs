@@ -315,10 +315,14 @@ impl Engine {
     ///
     /// One caller at a time does the work; another that comes meanwhile leaves it to the next.
     pub fn advance(&self, watermark: EventTime) -> Outcome {
+        match self.advancing.try_lock() {
+            Some(_advancing) => self.advance_alone(watermark),
+            None => Outcome::default(),
+        }
+    }
+
+    fn advance_alone(&self, watermark: EventTime) -> Outcome {
         let mut out = Outcome::default();
-        let Some(_advancing) = self.advancing.try_lock() else {
-            return out;
-        };
         let before = EventTime(self.watermark.fetch_max(watermark.0, Ordering::AcqRel));
         if watermark <= before {
             return out;
@@ -381,7 +385,15 @@ impl Engine {
 
     /// Ends all: decides what waits, closes every burst. For input that has an end.
     pub fn finish(&self) -> Outcome {
-        self.advance(EventTime::MAX)
+        let _advancing = self.advancing.lock();
+        self.advance_alone(EventTime::MAX)
+    }
+
+    /// Ends all that came here, where keys go on elsewhere: as [`finish`](Engine::finish), but that a
+    /// key was not heard again says nothing.
+    pub fn finish_here(&self) -> Outcome {
+        self.windows.iter_mut().for_each(|mut window| window.is_heard_elsewhere());
+        self.finish()
     }
 
     fn evict_coldest(&self, index: RuleIndex, out: &mut Outcome) {

@@ -5,6 +5,7 @@
 
 mod kcl;
 mod killed;
+mod members;
 pub(super) mod proxy;
 pub(super) mod server;
 
@@ -13,9 +14,10 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::Duration;
 
-use floodmark::source::batch::{Durable, Next, Source, Word};
+use floodmark::source::batch::{Durable, Handover, Next, Source, Word};
 use floodmark::source::kinesis::settings::{Access, Fetch, Key, Leases, Role};
 use floodmark::source::kinesis::{Kinesis, Position, Settings};
+use floodmark_detectors::time::EventTime;
 
 use self::proxy::Proxy;
 use self::server::{Stream, aggregated, dynamodb, rows};
@@ -32,6 +34,7 @@ fn settings(stream: &Stream, start: Position) -> Settings {
         start,
         fetch: Fetch::Poll { per_second: 5 },
         leases: None,
+        rereads: false,
         access: Access {
             region: Some("us-east-1".to_owned()),
             kinesis_endpoint: Some(server::Kinesis::shared().plain.clone()),
@@ -66,6 +69,9 @@ struct Reading {
     ended: Vec<String>,
     lost: Vec<String>,
     caught_up: BTreeSet<String>,
+    /// Inputs that others had read on, and payloads that were read again.
+    overtaken: Vec<String>,
+    reread: Vec<String>,
     /// Whether positions are durable as soon as they are known.
     commits: bool,
 }
@@ -83,6 +89,8 @@ impl Reading {
             ended: Vec::new(),
             lost: Vec::new(),
             caught_up: BTreeSet::new(),
+            overtaken: Vec::new(),
+            reread: Vec::new(),
             commits: true,
         }
     }
@@ -92,6 +100,11 @@ impl Reading {
         match self.source.next(wait).unwrap() {
             Next::Batch(batch) => {
                 let name = self.source.name_of(batch.input);
+                if batch.is_reread {
+                    let texts = batch.payloads().map(|(_, it)| String::from_utf8(it.to_vec()));
+                    self.reread.extend(texts.map(Result::unwrap));
+                    return true;
+                }
                 for (_, payload) in batch.payloads() {
                     let payload = String::from_utf8(payload.to_vec()).unwrap();
                     self.order.push((name.clone(), payload.clone()));
@@ -100,7 +113,7 @@ impl Reading {
                 let position = batch.position.clone().expect("every batch has one");
                 self.inputs.insert(name.clone(), batch.input);
                 if self.commits {
-                    self.durable(&name, &position);
+                    self.durable(&name, &position, None);
                 }
                 let last = self.payloads.last().cloned().unwrap_or_default();
                 self.batches.push((name.clone(), position.to_string(), last));
@@ -109,7 +122,11 @@ impl Reading {
             Next::Lost(inputs) => {
                 self.lost.extend(inputs.into_iter().map(|input| self.source.name_of(input)));
             }
-            Next::Leaving(_) | Next::Overtaken(_) => panic!("it asks for nothing"),
+            Next::Overtaken(inputs) => {
+                let names = inputs.into_iter().map(|(input, _)| self.source.name_of(input));
+                self.overtaken.extend(names);
+            }
+            Next::Leaving(_) => panic!("it asks for nothing"),
             Next::Unheard(_) => panic!("a shard is heard, or its reader says why not"),
             Next::Ended(input) => self.ended.push(self.source.name_of(input)),
             Next::CaughtUp(input) => drop(self.caught_up.insert(self.source.name_of(input))),
@@ -120,10 +137,10 @@ impl Reading {
         true
     }
 
-    /// Says that this much is in the ledger.
-    fn durable(&mut self, name: &str, position: &str) {
+    /// Says that this much is in the ledger, and what the next reader needs.
+    fn durable(&mut self, name: &str, position: &str, handover: Option<Handover>) {
         let (input, position) = (self.inputs[name], position.into());
-        let word = Word::Durable(vec![Durable { input, position, handover: None }]);
+        let word = Word::Durable(vec![Durable { input, position, handover }]);
         self.source.hear(word).unwrap();
     }
 
@@ -356,6 +373,47 @@ fn two_share_a_stream_and_one_takes_over_what_another_leaves() {
     stream.put(&later);
     let mut three = Reading::start(leased(&stream, dynamodb(), "three"), &BTreeMap::new());
     three.until_all(&later);
+}
+
+/// What windows rest on is read again by the next reader, where the note belongs to the checkpoint.
+#[test]
+fn what_a_note_names_is_read_again_unless_another_wrote_the_checkpoint() {
+    let stream = Stream::create("noted", 1);
+    let users = named("user", 1_200);
+    stream.put_bytes(&aggregated(&users));
+    let rereading = |worker: &str| {
+        let settings = leased(&stream, dynamodb(), worker);
+        Reading::start(Settings { rereads: true, ..settings }, &BTreeMap::new())
+    };
+    let mut one = rereading("one");
+    one.commits = false;
+    one.until("all of it", |it| it.payloads.len() == users.len());
+    assert_eq!((&one.overtaken, &one.reread), (&vec![], &vec![]), "nobody had it before");
+    let (name, position, last) = one.batches[0].clone();
+    let done = users.iter().position(|user| *user == last).unwrap() + 1;
+    let (sequence, _) = position.split_once(':').unwrap();
+    let (settled, judges_from) = (EventTime(70), EventTime(60));
+    let reread_from = format!("{sequence}:100").into();
+    one.durable(&name, &position, Some(Handover { reread_from, settled, judges_from }));
+    drop(one);
+
+    // Both stand within an aggregated record, and none is passed over or comes twice.
+    let mut two = rereading("two");
+    two.commits = false;
+    two.until("the rest", |it| it.payloads.len() >= users.len() - done);
+    assert_eq!(two.overtaken, [name]);
+    assert_eq!(two.reread, users[100..done]);
+    assert_eq!(two.payloads, users[done..]);
+    drop(two);
+
+    // Another reads on, and knows nothing of notes: it leaves this one as it is.
+    let foreign = done + 100;
+    server::checkpoint("noted", "shardId-000000000000", sequence, foreign - 1);
+    assert!(rows("noted")["shardId-000000000000"].contains_key("floodmarkHandover"));
+    let mut three = rereading("three");
+    three.until("the rest", |it| it.payloads.len() >= users.len() - foreign);
+    assert_eq!(three.reread, Vec::<String>::new());
+    assert_eq!(three.payloads, users[foreign..]);
 }
 
 /// A token service that hands out one key, and the request it got.

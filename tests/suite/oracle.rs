@@ -40,12 +40,14 @@ impl Oracle {
 
     /// What is found with these further arguments of `replay`.
     pub(super) fn by(more: &[OsString], lines: Vec<String>) -> Oracle {
-        let folder = tempfile::tempdir().unwrap();
-        let feed = folder.path().join("feed.ndjson");
-        std::fs::write(&feed, lines.join("\n") + "\n").unwrap();
-        let arguments = args!["replay", feed, "--alerts", "-", "--quiet"];
-        let done = floodmark(&[&arguments, more].concat()).expect(0);
-        let bursts = sorted(values(&done.text()).iter().map(burst));
+        Oracle::apart(more, lines, &[])
+    }
+
+    /// The same, where what lies in each of these parts of the lines is found by itself. The whole is
+    /// one part if there are none.
+    pub(super) fn apart(more: &[OsString], lines: Vec<String>, parts: &[Vec<String>]) -> Oracle {
+        let parts = if parts.is_empty() { std::slice::from_ref(&lines) } else { parts };
+        let bursts = sorted(parts.iter().flat_map(|part| found(more, part)));
         assert!(bursts.len() >= 50, "{} bursts", bursts.len());
         assert!(bursts.windows(2).all(|pair| pair[0] != pair[1]), "no two bursts are the same");
         Oracle { lines, bursts }
@@ -138,6 +140,16 @@ impl Told {
         assert!(missing.is_empty() && false_.is_empty(), "missing {missing:#?}\nfalse {false_:#?}");
         assert_eq!(closed, oracle.bursts, "a burst has two ids");
     }
+}
+
+/// The bursts in some lines.
+fn found(more: &[OsString], lines: &[String]) -> Vec<Burst> {
+    let folder = tempfile::tempdir().unwrap();
+    let feed = folder.path().join("feed.ndjson");
+    std::fs::write(&feed, lines.join("\n") + "\n").unwrap();
+    let arguments = args!["replay", feed, "--alerts", "-", "--quiet"];
+    let done = floodmark(&[&arguments, more].concat()).expect(0);
+    values(&done.text()).iter().map(burst).collect()
 }
 
 /// Floodmark's own part of a finding.

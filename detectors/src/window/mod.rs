@@ -203,6 +203,11 @@ impl Window {
         }
     }
 
+    /// Its key is heard elsewhere from here on: that nothing more comes is no quiet.
+    pub(crate) fn is_heard_elsewhere(&mut self) {
+        self.waiting.is_heard_elsewhere();
+    }
+
     /// Takes in what was said of a burst before a restart: by the burst of that id, or by one that
     /// trips again near it.
     pub(crate) fn resume(&mut self, rule: &Rule, said: &Alert) {

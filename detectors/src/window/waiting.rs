@@ -257,6 +257,14 @@ impl Waiting {
         }
     }
 
+    /// What comes next of the key comes elsewhere, so the last time that it was heard begins no quiet:
+    /// it is not the end of an active time then.
+    pub(super) fn is_heard_elsewhere(&mut self) {
+        if let Waiting::Slots { active, .. } = self {
+            active.pop_last();
+        }
+    }
+
     /// The earliest event time of a sample that what is undecided rests on.
     pub(super) fn needs_from(&self, kind: &Kind) -> Option<EventTime> {
         match (self, kind) {

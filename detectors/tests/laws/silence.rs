@@ -95,3 +95,20 @@ fn what_comes_too_late_bridges_no_gap() {
     take(&[19, 25, 45]);
     assert!(engine.advance(EventTime(60)).alerts.is_empty());
 }
+
+/// Where a key goes on elsewhere, the last that was heard of it here is no silence; one before it is.
+#[test]
+fn what_is_heard_elsewhere_from_here_on_is_not_silent() {
+    let kind = Kind::Silence { quiet_secs: 30, slot_secs: 10, slots: 1 };
+    let said = |finish: &dyn Fn(&Engine) -> Vec<Alert>| {
+        let engine = Engine::new(Arc::new(rules(&kind)), Options::default());
+        let point = |time: i64| (0, Point { time, id: time.unsigned_abs(), value: 0 });
+        let batch: Vec<String> = [5, 50, 55].map(point).iter().map(record).collect();
+        let batch: Vec<Record<'_>> =
+            batch.iter().map(|bytes| Record::decode(bytes.as_bytes()).unwrap()).collect();
+        assert!(engine.apply(&batch).alerts.is_empty());
+        closed(&finish(&engine)).len()
+    };
+    assert_eq!(said(&|engine| engine.finish().alerts), 2);
+    assert_eq!(said(&|engine| engine.finish_here().alerts), 1);
+}

@@ -127,6 +127,7 @@ mod kinesis {
                 start: Position::Oldest,
                 fetch: Fetch::Poll { per_second: 4 },
                 leases: None,
+                rereads: false,
                 access: Access {
                     region: self.region.clone(),
                     kinesis_endpoint: self.endpoint.clone(),

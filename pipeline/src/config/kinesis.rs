@@ -38,6 +38,7 @@ pub(super) fn read(section: &mut Section<'_, '_>, report: &mut Report<'_>) -> Op
             None => Fetch::Poll { per_second },
         },
         leases: leases.flatten(),
+        rereads: false,
         access: Access { region, role: role.flatten(), ..endpoints.unwrap_or_default() },
     })
 }

@@ -117,13 +117,17 @@ impl Default for Engine {
 }
 
 impl Settings {
-    /// Whether windows are kept by input: all that is read are topics that are keyed by what rules
-    /// group by, so that each window lies in one partition, and goes where that goes.
+    /// Whether windows are kept by input: all that is read are topics and streams that are keyed by
+    /// what rules group by, so that each window lies in one partition or shard, and goes where that
+    /// goes.
     #[must_use]
     pub fn is_keyed(&self) -> bool {
         let is_keyed = |source: &Source| match &source.kind {
             SourceKind::Kafka(kafka) => !kafka.keyed_by.is_empty(),
-            SourceKind::File { .. } | SourceKind::Stdin | SourceKind::Kinesis(_) => false,
+            SourceKind::Kinesis(kinesis) => {
+                kinesis.leases.as_ref().is_some_and(|leases| !leases.keyed_by.is_empty())
+            }
+            SourceKind::File { .. } | SourceKind::Stdin => false,
         };
         self.sources.iter().all(is_keyed)
     }

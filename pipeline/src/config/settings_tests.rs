@@ -199,3 +199,26 @@ fn metrics_are_for_the_loopback_or_for_who_has_the_token() {
     let shown = faults("listen = \"127.0.0.1:80\"\ntoken = \"hunter2\"");
     assert!(shown.contains("is a secret") && !shown.contains("hunter2"), "{shown}");
 }
+
+#[test]
+fn windows_are_kept_by_input_where_all_that_is_read_is_keyed() {
+    let kafka = "[[source]]\ntype = \"kafka\"\nbrokers = [\"b:1\"]\ntopic = \"t\"\n";
+    let keyed = "keyed_by = [\"floodmark.account\"]\n";
+    let kinesis = "[[source]]\ntype = \"kinesis\"\nstream = \"s\"\n";
+    let leases = "leases = { table = \"t\", keyed_by = [\"floodmark.account\"] }\n";
+    let stdin = "[[source]]\ntype = \"stdin\"\n";
+    let is_keyed = |parts: &[&str]| Settings::parse(&parts.concat()).unwrap().is_keyed();
+    assert!(is_keyed(&[kafka, keyed]));
+    assert!(is_keyed(&[kinesis, leases]));
+    assert!(is_keyed(&[kafka, keyed, kinesis, leases]));
+    for one_for_all in [
+        &[kafka][..],
+        &[kinesis],
+        &[stdin],
+        &[kafka, keyed, kinesis],
+        &[kafka, kinesis, leases],
+        &[kinesis, leases, stdin],
+    ] {
+        assert!(!is_keyed(one_for_all), "{one_for_all:?}");
+    }
+}

@@ -94,7 +94,7 @@ struct Each {
     saved: BTreeMap<String, Saved>,
     /// Of inputs that somebody else has read on: from which event time on they are judged.
     anew: BTreeMap<String, EventTime>,
-    /// Lanes whose windows are somebody else's, until that is saved.
+    /// Lanes whose windows are somebody else's, or over, until that is saved.
     gone: Vec<Arc<str>>,
 }
 
@@ -169,7 +169,7 @@ impl Lanes {
         }
     }
 
-    /// An input is somebody else's now, and with it its windows.
+    /// An input is somebody else's now, or over, and with it its windows.
     pub(super) fn lost(&self, input: Input) {
         let mut each = self.each();
         if let Some(lane) = each.lanes.remove(&input) {

@@ -51,6 +51,10 @@ pub(super) fn work(
         let watermark = {
             let mut progress = lock(progress);
             progress.done(ticket, worked);
+            if is_keyed && batch.is_last {
+                // Under the lock: whoever sees the position finds the lane at its end.
+                take(&mut report, lane.engine().finish_here());
+            }
             if is_keyed { progress.settled(ticket.input()) } else { progress.watermark() }
         };
         if let Some(watermark) = watermark {

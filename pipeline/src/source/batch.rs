@@ -26,6 +26,9 @@ pub struct Batch {
     pub from: Option<Box<str>>,
     /// Another process read it before, and has said what follows from it.
     pub is_reread: bool,
+    /// Nothing comes after it in its input, and what would have goes on in others: what its lane has
+    /// to say, it says now.
+    pub is_last: bool,
     /// When the first was handed to whatever carried it here, milliseconds of wall-clock time.
     pub sent_ms: Option<i64>,
 }
@@ -85,8 +88,8 @@ pub enum Next {
     /// Nothing more of these inputs is handed out; the source lets go of them once their positions
     /// are durable, and wishes that it were soon.
     Leaving(Vec<Input>),
-    /// These inputs are somebody else's now: time does not wait for them. One that comes back has
-    /// another number.
+    /// These inputs are somebody else's now, or over for good: time does not wait for them, and what
+    /// is held of them goes. One that comes back has another number.
     Lost(Vec<Input>),
     /// All that this input holds at present has been handed out.
     CaughtUp(Input),

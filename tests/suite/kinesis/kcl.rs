@@ -7,7 +7,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, unbounded};
+use floodmark::source::batch::Handover;
+use floodmark_detectors::time::EventTime;
 
+use super::super::program::until;
 use super::proxy::Proxy;
 use super::server::{Stream, aggregated, dynamodb, rows};
 use super::{FAILOVER_MS, Reading, leased, named, owners, server};
@@ -106,7 +109,10 @@ fn both_ways(version: &str) {
         .iter()
         .find(|(name, _, payload)| name.ends_with(&shard) && payload.contains("user-"));
     let (input, position, last) = batch.cloned().unwrap();
-    ours.durable(&input, &position);
+    // With it goes a note of ours, which the library knows nothing of.
+    let (settled, judges_from) = (EventTime(70), EventTime(60));
+    let handover = Handover { reread_from: position.clone().into(), settled, judges_from };
+    ours.durable(&input, &position, Some(handover));
     ours.until("our checkpoint in the table", |_| {
         let row = &rows(&stream.name)[&shard];
         position == format!("{}:{}", row["checkpoint"], row["checkpointSubSequenceNumber"])
@@ -127,6 +133,12 @@ fn both_ways(version: &str) {
     let next = users.iter().position(|user| *user == last).unwrap() + 1;
     assert!(first.ends_with(&users[next]), "{first} after {last}");
     theirs.until(&["user-1199"]);
+    // It has read on, and left the note as it was: beside its own checkpoint that means nothing.
+    until("it has its checkpoint in the table", || {
+        let row = &rows(&stream.name)[&shard];
+        assert!(row["floodmarkHandover"].contains(&position), "{row:?}");
+        position != format!("{}:{}", row["checkpoint"], row["checkpointSubSequenceNumber"])
+    });
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn killed_while_shards_are_split_and_merged_it_loses_and_renames_nothing() {
     for (step, records) in steps.iter().enumerate() {
         match step % 9 {
             3 => stream.split(&stream.open_shards()[0]),
-            7 => merge_two(&stream),
+            7 => stream.merge_two(),
             _ => {}
         }
         let ends = stream.put(records);
@@ -59,16 +59,6 @@ fn killed_while_shards_are_split_and_merged_it_loses_and_renames_nothing() {
     assert!(told.torn <= KILLS + 1, "{} torn lines", told.torn);
     assert!(told.closed_before_the_end() >= 2, "windows close while it runs");
     told.assert_is(&SHORT);
-}
-
-/// Merges two shards whose ranges of hashes lie side by side.
-fn merge_two(stream: &Stream) {
-    let mut shards = stream.open_shards();
-    let first = |shard: &aws_sdk_kinesis::types::Shard| {
-        shard.hash_key_range.as_ref().unwrap().starting_hash_key.parse::<u128>().unwrap()
-    };
-    shards.sort_by_key(first);
-    stream.merge(&shards[0], &shards[1]);
 }
 
 fn configure(folder: &Path, stream: &Stream) -> PathBuf {

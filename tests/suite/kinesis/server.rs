@@ -90,18 +90,45 @@ pub(crate) fn dynamodb() -> &'static str {
     url
 }
 
+/// A way to ask it.
+fn asking() -> &'static (Runtime, aws_sdk_dynamodb::Client) {
+    static ASKING: OnceLock<(Runtime, aws_sdk_dynamodb::Client)> = OnceLock::new();
+    ASKING.get_or_init(|| {
+        let config = aws_sdk_dynamodb::Config::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .endpoint_url(dynamodb())
+            .build();
+        (Runtime::new().unwrap(), aws_sdk_dynamodb::Client::from_conf(config))
+    })
+}
+
+/// Writes a checkpoint as one does who knows of nothing else in the row.
+pub(crate) fn checkpoint(table: &str, shard: &str, sequence: &str, sub_sequence: usize) {
+    let (runtime, client) = asking();
+    let text = |value: &str| aws_sdk_dynamodb::types::AttributeValue::S(value.to_owned());
+    let number = aws_sdk_dynamodb::types::AttributeValue::N(sub_sequence.to_string());
+    let update = client.update_item().table_name(table).key("leaseKey", text(shard));
+    let update = update
+        .update_expression("SET checkpoint = :checkpoint, checkpointSubSequenceNumber = :sub")
+        .expression_attribute_values(":checkpoint", text(sequence))
+        .expression_attribute_values(":sub", number);
+    runtime.block_on(update.send()).unwrap();
+}
+
 /// The rows of a lease table, each with its attributes as texts.
 pub(crate) fn rows(table: &str) -> BTreeMap<String, BTreeMap<String, String>> {
-    let config = aws_sdk_dynamodb::Config::builder()
-        .behavior_version(BehaviorVersion::v2026_01_12())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .endpoint_url(dynamodb())
-        .build();
-    let client = aws_sdk_dynamodb::Client::from_conf(config);
+    let (runtime, client) = asking();
     let scan = client.scan().table_name(table).consistent_read(true).send();
-    let items = Runtime::new().unwrap().block_on(scan).unwrap().items.unwrap_or_default();
+    let items = match runtime.block_on(scan) {
+        Ok(answer) => answer.items.unwrap_or_default(),
+        Err(error) => {
+            assert_eq!(error.code(), Some("ResourceNotFoundException"), "it may not be there yet");
+            Vec::new()
+        }
+    };
     let text = |value: &aws_sdk_dynamodb::types::AttributeValue| match value {
         aws_sdk_dynamodb::types::AttributeValue::Ss(texts) => {
             let mut texts = texts.clone();
@@ -174,23 +201,31 @@ impl Stream {
     /// Puts one record each, under a key of its own. Where they ended: by shard, the last one's
     /// sequence number.
     pub(crate) fn put(&self, payloads: &[String]) -> BTreeMap<String, String> {
-        let mut ends = BTreeMap::new();
-        for some in payloads.chunks(100) {
-            let entry = |payload: &String| {
-                aws_sdk_kinesis::types::PutRecordsRequestEntry::builder()
-                    .data(Blob::new(payload.as_bytes()))
-                    .partition_key(format!("{:x?}", Md5::digest(payload).as_slice()))
-                    .build()
-                    .unwrap()
-            };
+        let key = |payload: &String| format!("{:x?}", Md5::digest(payload).as_slice());
+        let entries = payloads.iter().map(|it| (key(it), it.clone().into_bytes()));
+        self.put_by(entries.collect()).into_iter().collect()
+    }
+
+    /// Puts one record each, with its key. Where each is: shard and sequence number.
+    pub(crate) fn put_by(&self, entries: Vec<(String, Vec<u8>)>) -> Vec<(String, String)> {
+        let mut places = Vec::with_capacity(entries.len());
+        let entry = |(key, data): (String, Vec<u8>)| {
+            aws_sdk_kinesis::types::PutRecordsRequestEntry::builder()
+                .data(Blob::new(data))
+                .partition_key(key)
+                .build()
+                .unwrap()
+        };
+        let entries: Vec<_> = entries.into_iter().map(entry).collect();
+        for some in entries.chunks(100) {
             let call = self.client.put_records().stream_name(&self.name);
-            let call = call.set_records(Some(some.iter().map(entry).collect()));
+            let call = call.set_records(Some(some.to_vec()));
             let answer = self.runtime.block_on(call.send()).unwrap();
             assert_eq!(answer.failed_record_count, Some(0));
             let placed = answer.records.into_iter();
-            ends.extend(placed.map(|it| (it.shard_id.unwrap(), it.sequence_number.unwrap())));
+            places.extend(placed.map(|it| (it.shard_id.unwrap(), it.sequence_number.unwrap())));
         }
-        ends
+        places
     }
 
     /// Puts one record of these bytes, under one key.
@@ -221,6 +256,16 @@ impl Stream {
         let call = call.new_starting_hash_key(middle.to_string());
         self.runtime.block_on(call.send()).unwrap();
         self.settle();
+    }
+
+    /// Merges two shards whose ranges of hashes lie side by side.
+    pub(crate) fn merge_two(&self) {
+        let mut shards = self.open_shards();
+        shards.sort_by_key(|shard| {
+            let range = shard.hash_key_range.as_ref().unwrap();
+            range.starting_hash_key.parse::<u128>().unwrap()
+        });
+        self.merge(&shards[0], &shards[1]);
     }
 
     pub(crate) fn merge(&self, one: &Shard, other: &Shard) {

@@ -112,6 +112,8 @@ pub(super) fn parts(
                 Part { name, source: Box::new(source), has_end: false }
             }
             SourceKind::Kinesis(kinesis) => {
+                let kinesis =
+                    kinesis::Settings { rereads: is_keyed, ..kinesis::Settings::clone(kinesis) };
                 Part { name, source: open_kinesis(kinesis, &own)?, has_end: false }
             }
         });
@@ -121,16 +123,16 @@ pub(super) fn parts(
 
 #[cfg(feature = "kinesis")]
 fn open_kinesis(
-    settings: &kinesis::Settings,
+    settings: kinesis::Settings,
     positions: &BTreeMap<String, Box<str>>,
 ) -> anyhow::Result<Box<dyn Source>> {
     let tell = Box::new(|what: &str| eprintln!("floodmark: {what}"));
-    Ok(Box::new(kinesis::Kinesis::start(settings.clone(), positions, tell)?))
+    Ok(Box::new(kinesis::Kinesis::start(settings, positions, tell)?))
 }
 
 #[cfg(not(feature = "kinesis"))]
 fn open_kinesis(
-    settings: &kinesis::Settings,
+    settings: kinesis::Settings,
     _: &BTreeMap<String, Box<str>>,
 ) -> anyhow::Result<Box<dyn Source>> {
     anyhow::bail!("kinesis {}: this build is without the feature kinesis", settings.stream_name())

@@ -4,21 +4,25 @@
 //! one starts readers. Only readers wait for room in the queue to the workers, so a renewal never
 //! waits for work; and a reader whose lease is lost is stopped wherever it stands.
 
+use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use floodmark_detectors::time::EventTime;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
 use super::access::{Kind, Trouble};
+use super::handover::{self, Begin};
 use super::position::Position;
 use super::reader::{Backoff, Reader, chance};
-use super::row::Answer;
+use super::row::{Answer, Done, Row};
 use super::settings::Fetch;
 use super::shards;
 use super::shared::{Gone, Shared};
 use super::table::Table;
+use crate::progress::Input;
 use crate::source::batch::{Batch, Next, SourceError};
 
 /// How often the stream is asked for shards that nobody told of.
@@ -126,7 +130,7 @@ async fn make_leases(shared: &Shared) -> Result<(), Trouble> {
     let writes = {
         let leases = shared.leases();
         let rows: Vec<_> = leases.rows().cloned().collect();
-        shards::plan(&listed, &rows, &shared.settings.start, &shared.known)
+        shards::plan(&listed, &rows, &shared.settings.start, &shared.known())
     };
     if writes.is_empty() {
         return Ok(());
@@ -163,26 +167,35 @@ pub(super) async fn start(shared: Arc<Shared>) {
 /// any of them brings anything.
 async fn start_readable(shared: &Arc<Shared>) -> Result<(), Gone> {
     let _one_at_a_time = shared.starting.lock().await;
+    for (shard, input) in left(shared) {
+        shared.lost(&shard, input).await?;
+    }
+    for shard in over(shared) {
+        let input = shared.names().input(&shard);
+        shared.send(Next::Overtaken(vec![(input, EventTime::MIN)])).await?;
+        shared.lost(&shard, input).await?;
+    }
     let readable = shared.leases().readable();
-    let mut readers = Vec::new();
-    for (shard, position) in readable {
+    let (mut readers, mut overtaken) = (Vec::new(), Vec::new());
+    for (shard, done) in readable {
         if shared.running().contains_key(&shard) {
             continue;
         }
         let (stop, stopped) = watch::channel(false);
         shared.running().insert(shard.clone(), stop);
         let input = shared.names().input(&shard);
-        let reader = Reader {
-            shared: shared.clone(),
-            position: from(shared, &shard, position),
-            shard,
-            input,
-            has_caught_up: false,
-        };
-        readers.push((reader, stopped));
+        let begin = begin(shared, &shard, done);
+        if shared.settings.rereads && begin.is_overtaken {
+            let judges_from = begin.again.as_ref().map(|again| again.judges_from);
+            overtaken.push((input, judges_from.unwrap_or(EventTime::MIN)));
+        }
+        readers.push((Reader::new(shared.clone(), shard, input, begin), stopped));
     }
     if readers.is_empty() {
         return Ok(());
+    }
+    if !overtaken.is_empty() {
+        shared.send(Next::Overtaken(overtaken)).await?;
     }
     let gained = readers.iter().map(|(reader, _)| reader.input).collect();
     shared.send(Next::Gained(gained)).await?;
@@ -192,17 +205,38 @@ async fn start_readable(shared: &Arc<Shared>) -> Result<(), Gone> {
     Ok(())
 }
 
-/// Where to read from: as far as the table or the ledger says, whichever is further.
-fn from(shared: &Shared, shard: &str, position: Position) -> Position {
-    let further = match shared.known.get(shard) {
-        Some(known) => position.further(known.clone()),
-        None => position,
-    };
-    // The table says that the shard begins at a time, the settings at which.
-    match (&further, &shared.settings.start) {
-        (Position::At(0), Position::At(_)) => shared.settings.start.clone(),
-        _ => further,
+/// Shards that were read here to their end, and are ours no more: the end is on record, or their
+/// leases are lost and somebody else reads what is not.
+fn left(shared: &Shared) -> Vec<(String, Input)> {
+    let (names, running, leases) = (shared.names(), shared.running(), shared.leases());
+    let is_left = |shard: &str| !running.contains_key(shard) && !leases.is_ending(shard);
+    let left = names.all_own().filter(|(shard, _)| is_left(shard));
+    left.map(|(shard, input)| (shard.to_owned(), input)).collect()
+}
+
+/// Shards that the ledger has windows of, and that are over for good: others have come to their ends.
+fn over(shared: &Shared) -> Vec<String> {
+    if !shared.settings.rereads {
+        return Vec::new();
     }
+    let (names, leases, known) = (shared.names(), shared.leases(), shared.known());
+    let is_read = |shard: &str| names.all_own().any(|(own, _)| own == shard);
+    let goes_on = |row: &&Row| row.checkpoint != Position::End;
+    let going_on: BTreeSet<&str> =
+        leases.rows().filter(goes_on).map(|row| row.key.as_str()).collect();
+    let is_over = |shard: &&String| !going_on.contains(shard.as_str()) && !is_read(shard);
+    known.keys().filter(is_over).cloned().collect()
+}
+
+/// Where to read from: as far as the table or the ledger says, whichever is further.
+fn begin(shared: &Shared, shard: &str, done: Done) -> Begin {
+    let handover = done.handover.as_ref().filter(|_| shared.settings.rereads);
+    let mut begin = handover::begin(shared.known().get(shard), done.checkpoint, handover);
+    // The table says that the shard begins at a time, the settings at which.
+    if let (Position::At(0), start @ Position::At(_)) = (&begin.at, &shared.settings.start) {
+        begin.at = start.clone();
+    }
+    begin
 }
 
 /// Reads one shard until it ends or is stopped. Boxed, for it may start readers like itself.
@@ -222,10 +256,7 @@ fn tend(
         };
         let over = match over {
             Some(over) => over,
-            None => {
-                shared.names().lost(&reader.shard);
-                shared.send(Next::Lost(vec![reader.input])).await
-            }
+            None => shared.lost(&reader.shard, reader.input).await,
         };
         shared.running().remove(&reader.shard);
         if over.is_ok() {
@@ -236,10 +267,16 @@ fn tend(
 }
 
 async fn read(reader: &mut Reader) -> Result<Vec<String>, Gone> {
-    match reader.shared.settings.fetch.clone() {
+    if reader.position == Position::End {
+        // The ledger has it, and a stop came before the table had.
+        return Ok(reader.known_children());
+    }
+    let children = match reader.shared.settings.fetch.clone() {
         Fetch::Poll { per_second } => reader.poll(per_second).await,
         Fetch::FanOut { consumer } => reader.fan_out(&consumer).await,
-    }
+    }?;
+    reader.has_read_again().await?;
+    Ok(children)
 }
 
 /// A shard has been read to its end. Its children are begun before it ends, so that time does not
@@ -267,8 +304,12 @@ async fn end(reader: &Reader, children: Vec<String>) -> Result<(), Gone> {
             shared.write(take).await;
         }
     }
-    start_readable(shared).await?;
+    // By itself: what it begins is not left half begun where this reader is stopped meanwhile.
+    let starting = shared.clone();
+    let started = tokio::spawn(async move { start_readable(&starting).await });
+    started.await.map_err(|_| Gone)??;
     let mut last = Batch::of(reader.input);
+    last.is_last = true;
     last.position = Some(Position::End.to_string().into());
     shared.send(Next::Batch(last)).await?;
     shared.send(Next::Ended(reader.input)).await

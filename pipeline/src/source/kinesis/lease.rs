@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 
 use super::position::Position;
-use super::row::{Answer, Row, Write};
+use super::row::{Answer, Done, Row, Write};
 
 /// What follows from a write.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,9 +51,9 @@ struct Held {
     /// When the last write that was done was asked for.
     renewed_ms: i64,
     /// What the table has.
-    checkpoint: Position,
+    noted: Done,
     /// What is durable with us.
-    durable: Position,
+    durable: Done,
     /// All of it has been read.
     is_drained: bool,
     children: Vec<String>,
@@ -154,7 +154,8 @@ impl Leases {
         let mut due = Vec::new();
         for (key, held) in &mut self.held {
             // The end of a shard frees its children for other workers: it does not wait.
-            let ends = held.durable == Position::End && held.checkpoint != Position::End;
+            let ends =
+                held.durable.checkpoint == Position::End && held.noted.checkpoint != Position::End;
             if held.is_writing || (now_ms - held.renewed_ms < interval_ms && !ends) {
                 continue;
             }
@@ -162,7 +163,7 @@ impl Leases {
             due.push(Write::Renew {
                 key: key.clone(),
                 counter_was: held.counter,
-                checkpoint: (held.durable != held.checkpoint).then(|| held.durable.clone()),
+                done: (held.durable != held.noted).then(|| held.durable.clone()),
                 children: if ends { held.children.clone() } else { Vec::new() },
             });
         }
@@ -211,8 +212,8 @@ impl Leases {
                 let held = Held {
                     counter: counter_was + 1,
                     renewed_ms: asked_ms,
-                    checkpoint: seen.row.checkpoint.clone(),
-                    durable: seen.row.checkpoint.clone(),
+                    noted: seen.row.done(),
+                    durable: seen.row.done(),
                     is_drained: false,
                     children: seen.row.children.clone(),
                     is_writing: false,
@@ -220,8 +221,8 @@ impl Leases {
                 self.held.insert(key.clone(), held);
                 Change::Gained
             }
-            (Write::Renew { key, counter_was, checkpoint, children }, answer) => {
-                self.renewed(key, *counter_was, checkpoint.as_ref(), children, answer, asked_ms)
+            (Write::Renew { key, counter_was, done, children }, answer) => {
+                self.renewed(key, *counter_was, done.as_ref(), children, answer, asked_ms)
             }
             (Write::Release { key, .. }, _) => {
                 self.held.remove(key);
@@ -232,7 +233,7 @@ impl Leases {
                 Change::None
             }
             (Write::Create(_) | Write::Take { .. }, Answer::Refused(Some(row))) => {
-                self.note(row, now_ms);
+                self.note(*row, now_ms);
                 Change::None
             }
             (_, Answer::Refused(_) | Answer::Unknown) => Change::None,
@@ -247,7 +248,7 @@ impl Leases {
         &mut self,
         key: &str,
         counter_was: u64,
-        checkpoint: Option<&Position>,
+        done: Option<&Done>,
         children: &[String],
         answer: Answer,
         asked_ms: i64,
@@ -262,17 +263,18 @@ impl Leases {
             Answer::Done => {
                 held.counter += 1;
                 held.renewed_ms = held.renewed_ms.max(asked_ms);
-                if let Some(checkpoint) = checkpoint {
-                    held.checkpoint = checkpoint.clone();
+                if let Some(done) = done {
+                    held.noted = done.clone();
                 }
                 if let Some(seen) = self.seen.get_mut(key) {
                     seen.row.counter = held.counter;
-                    seen.row.checkpoint = held.checkpoint.clone();
+                    seen.row.checkpoint = held.noted.checkpoint.clone();
+                    seen.row.handover = held.noted.handover.clone();
                     if !children.is_empty() {
                         seen.row.children = children.to_vec();
                     }
                 }
-                if checkpoint == Some(&Position::End) {
+                if held.noted.checkpoint == Position::End {
                     self.held.remove(key);
                     return Change::Finished;
                 }
@@ -284,8 +286,8 @@ impl Leases {
                 if row.owner.as_ref() == Some(&self.me) && row.counter > counter_was =>
             {
                 held.counter = row.counter;
-                held.checkpoint = row.checkpoint;
-                if held.checkpoint == Position::End {
+                held.noted = row.done();
+                if held.noted.checkpoint == Position::End {
                     self.held.remove(key);
                     return Change::Finished;
                 }
@@ -300,9 +302,11 @@ impl Leases {
     }
 
     /// This much of a shard is durable; it goes into the table with the next renewal.
-    pub(super) fn durable(&mut self, key: &str, position: Position) {
-        if let Some(held) = self.held.get_mut(key) {
-            held.durable = held.durable.clone().further(position);
+    pub(super) fn durable(&mut self, key: &str, done: Done) {
+        let Some(held) = self.held.get_mut(key) else { return };
+        let known = held.durable.checkpoint.clone();
+        if known.further(done.checkpoint.clone()) == done.checkpoint {
+            held.durable = done;
         }
     }
 
@@ -318,14 +322,14 @@ impl Leases {
     pub(super) fn release_all(&mut self) -> Vec<Write> {
         let release = |(key, held): (String, Held)| Write::Release {
             key,
-            checkpoint: (held.durable != held.checkpoint).then_some(held.durable),
+            done: (held.durable != held.noted).then_some(held.durable),
         };
         std::mem::take(&mut self.held).into_iter().map(release).collect()
     }
 
-    /// Shards of ours to be read: not yet to their end, and after their parents. Each with the
-    /// position it is to be read from.
-    pub(super) fn readable(&self) -> Vec<(String, Position)> {
+    /// Shards of ours to be read: not yet to their end, and after their parents. Each with how far
+    /// the table, or we, have it done.
+    pub(super) fn readable(&self) -> Vec<(String, Done)> {
         let may = |(key, held): (&String, &Held)| {
             let row = &self.seen.get(key)?.row;
             (!held.is_drained && self.parents_are_done(row))
@@ -341,6 +345,11 @@ impl Leases {
             let in_table = self.seen.get(parent);
             is_drained || in_table.is_none_or(|it| it.row.checkpoint == Position::End)
         })
+    }
+
+    /// Whether a lease is ours whose shard has been read to its end, which is not on record yet.
+    pub(super) fn is_ending(&self, key: &str) -> bool {
+        self.held.get(key).is_some_and(|held| held.is_drained)
     }
 
     /// The rows as last seen.

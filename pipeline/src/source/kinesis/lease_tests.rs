@@ -10,9 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
+use floodmark_detectors::time::EventTime;
+
 use super::super::position::{Place, Sequence};
 use super::super::shards::{Shard, plan, row_of};
 use super::*;
+use crate::source::batch::Handover;
 
 const FAILOVER_MS: i64 = 10_000;
 const LOOK_MS: i64 = FAILOVER_MS / 5;
@@ -96,6 +99,14 @@ fn shards() -> Vec<(i64, Shard)> {
 fn after(record: u64) -> Position {
     let sequence = Sequence::parse(&record.to_string()).unwrap();
     Position::After(Place { sequence, sub_sequence: 0 })
+}
+
+/// Done up to there, with a note that belongs to it.
+fn done(record: u64) -> Done {
+    let time = EventTime(i64::try_from(record).unwrap());
+    let reread_from = after(record / 2).to_string().into();
+    let handover = Handover { reread_from, settled: time, judges_from: time };
+    Done { checkpoint: after(record), handover: Some(handover) }
 }
 
 fn next_record(position: &Position) -> u64 {
@@ -312,11 +323,15 @@ impl Model {
 
     fn start_readers(&mut self, worker: usize) {
         let it = &mut self.workers[worker];
-        for (shard, position) in it.leases.readable() {
+        for (shard, from) in it.leases.readable() {
             if it.readers.contains_key(&shard) {
                 continue;
             }
-            it.readers.insert(shard.clone(), next_record(&position));
+            let next = next_record(&from.checkpoint);
+            it.readers.insert(shard.clone(), next);
+            if next > 0 {
+                assert_eq!(from, done(next - 1), "a note comes with its checkpoint");
+            }
             let parents = self.shards.iter().filter(|(_, it)| it.id == shard);
             let parents = parents.flat_map(|(_, it)| &it.parents);
             for parent in parents {
@@ -339,7 +354,7 @@ impl Model {
                 self.read.insert((shard.clone(), next));
                 it.readers.insert(shard.clone(), next + 1);
                 if next % 5 == 4 {
-                    it.leases.durable(&shard, after(next));
+                    it.leases.durable(&shard, done(next));
                 }
                 continue;
             }
@@ -353,7 +368,8 @@ impl Model {
                 let it = &mut self.workers[worker];
                 it.readers.remove(&shard);
                 it.leases.drained(&shard, children);
-                it.leases.durable(&shard, Position::End);
+                let end = Done { checkpoint: Position::End, handover: None };
+                it.leases.durable(&shard, end);
             }
         }
     }
@@ -452,23 +468,24 @@ fn a_lost_answer_is_recognised_and_a_fence_obeyed() {
     let mut leases = Leases::new("me".into(), FAILOVER_MS);
     held(&mut leases, "s", 0);
     assert_eq!(leases.due(100), []);
-    leases.durable("s", after(7));
+    leases.durable("s", done(7));
     let renew = leases.due(4_000).remove(0);
     assert_eq!(leases.due(4_000), [], "one write at a time");
     assert_eq!(leases.written(&renew, Answer::Unknown, 4_000, 7_400), Change::None);
     // It was done all the same: the row is ours, and further.
     let again = leases.due(7_500).remove(0);
     let shard = Shard { id: "s".into(), parents: Vec::new(), hash_range: None, is_open: true };
-    let mut row = Row { owner: Some("me".into()), counter: 2, ..row_of(&shard, after(7)) };
-    let answer = Answer::Refused(Some(row.clone()));
+    let (owner, handover) = (Some("me".into()), done(7).handover);
+    let mut row = Row { owner, counter: 2, handover, ..row_of(&shard, after(7)) };
+    let answer = Answer::Refused(Some(Box::new(row.clone())));
     assert_eq!(leases.written(&again, answer, 7_500, 7_600), Change::None);
     let third = leases.due(7_600).remove(0);
     assert_eq!(
         third,
-        Write::Renew { key: "s".into(), counter_was: 2, checkpoint: None, children: vec![] }
+        Write::Renew { key: "s".into(), counter_was: 2, done: None, children: vec![] }
     );
     row.owner = Some("other".into());
-    let fenced = leases.written(&third, Answer::Refused(Some(row)), 7_600, 7_700);
+    let fenced = leases.written(&third, Answer::Refused(Some(Box::new(row))), 7_600, 7_700);
     assert_eq!(fenced, Change::Lost("s".into()));
     assert_eq!(leases.readable(), []);
 }
@@ -486,8 +503,12 @@ fn what_cannot_be_renewed_is_given_up_before_others_may_take_it() {
 fn everything_is_given_back_with_what_is_durable() {
     let mut leases = Leases::new("me".into(), FAILOVER_MS);
     held(&mut leases, "s", 0);
-    leases.durable("s", after(3));
-    let back = Write::Release { key: "s".into(), checkpoint: Some(after(3)) };
+    leases.durable("s", done(3));
+    // What is known of the same position by now replaces what was; what lies before it does not.
+    let now = Done { handover: None, ..done(3) };
+    leases.durable("s", now.clone());
+    leases.durable("s", done(2));
+    let back = Write::Release { key: "s".into(), done: Some(now) };
     assert_eq!(leases.release_all(), [back]);
     assert_eq!(leases.due(FAILOVER_MS), []);
 }

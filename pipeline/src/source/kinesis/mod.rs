@@ -22,6 +22,8 @@ mod driver;
 #[cfg(feature = "kinesis")]
 mod fan_out;
 #[cfg(feature = "kinesis")]
+mod handover;
+#[cfg(feature = "kinesis")]
 mod lease;
 #[cfg(feature = "kinesis")]
 mod own;

@@ -5,6 +5,9 @@
 //! its user records are kept, also those whose hash keys lie outside the shard: a producer that put
 //! them together did so before the shards were split, or knew nothing of them, and to read one twice
 //! does no harm. What the record's own partition key says means nothing.
+//!
+//! What another process has read, and windows rest on, is read again first: until that is over, the
+//! position stays where it was.
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -13,10 +16,12 @@ use std::time::Duration;
 use aws_sdk_kinesis::types::Record;
 
 use super::access::{Kind, Trouble};
+use super::handover::{Again, Begin};
 use super::position::{Place, Position, Sequence};
 use super::shards::Shard;
 use super::shared::{Gone, Shared};
 use crate::clock;
+use crate::encode::text::counted;
 use crate::envelope::kpl;
 use crate::progress::Input;
 use crate::source::batch::{Batch, Next};
@@ -45,10 +50,28 @@ pub(super) struct Reader {
     pub(super) input: Input,
     /// After the last payload handed on.
     pub(super) position: Position,
+    /// That payload is not handed on yet: reading begins with it.
+    is_at_it: bool,
+    /// What is being read again, and how many payloads of it were.
+    again: Option<(Again, usize)>,
     pub(super) has_caught_up: bool,
 }
 
 impl Reader {
+    /// One that begins there.
+    pub(super) fn new(shared: Arc<Shared>, shard: String, input: Input, begin: Begin) -> Reader {
+        let Begin { at, again, .. } = begin;
+        Reader {
+            shared,
+            shard,
+            input,
+            position: again.as_ref().map_or(at, |again| Position::After(again.from.clone())),
+            is_at_it: again.is_some(),
+            again: again.map(|again| (again, 0)),
+            has_caught_up: false,
+        }
+    }
+
     /// Hands on what came, and notes whether that was all there is.
     pub(super) async fn hand_on(
         &mut self,
@@ -80,6 +103,7 @@ impl Reader {
         }
         self.send(batch).await?;
         if behind_ms == Some(0) && !self.has_caught_up {
+            self.has_read_again().await?;
             self.has_caught_up = true;
             self.shared.send(Next::CaughtUp(self.input)).await?;
         }
@@ -93,12 +117,22 @@ impl Reader {
         payload: &[u8],
         sent_ms: Option<i64>,
     ) -> Result<(), Gone> {
-        if matches!(&self.position, Position::After(done) if place <= *done) {
+        if let Position::After(done) = &self.position
+            && (place < *done || (place == *done && !self.is_at_it))
+        {
             return Ok(());
+        }
+        if self.again.as_ref().is_some_and(|(again, _)| place > again.until) {
+            self.send(std::mem::replace(batch, Batch::of(self.input))).await?;
+            self.has_read_again().await?;
         }
         batch.sent_ms = batch.sent_ms.or(sent_ms);
         batch.push(place.sub_sequence, payload);
         self.position = Position::After(place);
+        self.is_at_it = false;
+        if self.shared.settings.rereads && batch.len() == 1 {
+            batch.from = Some(self.position.to_string().into());
+        }
         if batch.len() >= BATCH_PAYLOADS_MAX || batch.byte_count() >= BATCH_BYTES_FULL {
             self.send(std::mem::replace(batch, Batch::of(self.input))).await?;
         }
@@ -109,9 +143,37 @@ impl Reader {
         if batch.is_empty() {
             return Ok(());
         }
-        batch.position = Some(self.position.to_string().into());
+        match &mut self.again {
+            // Where it is to be read on from stays where it was.
+            Some((_, count)) => {
+                *count += batch.len();
+                batch.is_reread = true;
+            }
+            None => batch.position = Some(self.position.to_string().into()),
+        }
         self.has_caught_up = false;
         self.shared.send(Next::Batch(batch)).await
+    }
+
+    /// All that was to be read again has been: from here on what follows is said, and time is where it
+    /// was.
+    pub(super) async fn has_read_again(&mut self) -> Result<(), Gone> {
+        let Some((again, count)) = self.again.take() else { return Ok(()) };
+        let what = format!("has read again what windows rest on: {}", counted(count, "payload"));
+        self.shared.tell(&self.shard, &what);
+        (self.position, self.is_at_it) = (Position::After(again.until), false);
+        let mut last = Batch::of(self.input);
+        last.is_reread = true;
+        last.settled = Some(again.settled);
+        last.position = Some(self.position.to_string().into());
+        self.shared.send(Next::Batch(last)).await
+    }
+
+    /// The shards that this one was split or merged into, as far as they have leases.
+    pub(super) fn known_children(&self) -> Vec<String> {
+        let leases = self.shared.leases();
+        let children = leases.rows().filter(|row| row.parents.contains(&self.shard));
+        children.map(|row| row.key.clone()).collect()
     }
 
     /// A shard begun at its newest record has a place in time once it is begun, should it have to be

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::position::Position;
+use crate::source::batch::Handover;
 
 /// A row of the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub(super) struct Row {
     pub(super) counter: u64,
     /// How far the shard is done, durably.
     pub(super) checkpoint: Position,
+    /// What its next reader needs beside that, if it is noted with it.
+    pub(super) handover: Option<Handover>,
     /// How often the owner changed since that was written.
     pub(super) owner_switches: u64,
     /// Shards that were split or merged into it.
@@ -25,6 +28,13 @@ pub(super) struct Row {
     pub(super) hash_range: Option<(String, String)>,
 }
 
+/// How far a shard is done, durably, and what its next reader needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Done {
+    pub(super) checkpoint: Position,
+    pub(super) handover: Option<Handover>,
+}
+
 /// A conditional write. Each is refused if the row has changed since it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Write {
@@ -33,12 +43,25 @@ pub(super) enum Write {
     /// The lease is ours from now on.
     Take { key: String, owner_was: Option<String>, counter_was: u64 },
     /// It is still ours, and so far done.
-    Renew { key: String, counter_was: u64, checkpoint: Option<Position>, children: Vec<String> },
+    Renew { key: String, counter_was: u64, done: Option<Done>, children: Vec<String> },
     /// It is ours no more, and so far done. Whatever its counter: as long as we own it, nobody else
     /// has written, and a renewal of ours that is still on its way comes to nothing.
-    Release { key: String, checkpoint: Option<Position> },
+    Release { key: String, done: Option<Done> },
     /// The row of a shard that the stream has forgotten.
     Delete { key: String, counter_was: u64 },
+}
+
+impl Row {
+    /// How far it says that the shard is done.
+    pub(super) fn done(&self) -> Done {
+        Done { checkpoint: self.checkpoint.clone(), handover: self.handover.clone() }
+    }
+
+    fn is_done(&mut self, done: Option<&Done>) {
+        if let Some(Done { checkpoint, handover }) = done.cloned() {
+            (self.checkpoint, self.handover, self.owner_switches) = (checkpoint, handover, 0);
+        }
+    }
 }
 
 impl Write {
@@ -69,34 +92,26 @@ impl Write {
                 row.owner = Some(me.to_owned());
                 rows.insert(row.key.clone(), row);
             }
-            (Write::Renew { counter_was, checkpoint, children, .. }, Some(mut row))
+            (Write::Renew { counter_was, done, children, .. }, Some(mut row))
                 if is_mine(&row, *counter_was) =>
             {
                 row.counter += 1;
-                if let Some(checkpoint) = checkpoint {
-                    row.checkpoint = checkpoint.clone();
-                    row.owner_switches = 0;
-                }
+                row.is_done(done.as_ref());
                 if !children.is_empty() {
                     row.children = children.clone();
                 }
                 rows.insert(row.key.clone(), row);
             }
-            (Write::Release { checkpoint, .. }, Some(mut row))
-                if row.owner.as_deref() == Some(me) =>
-            {
+            (Write::Release { done, .. }, Some(mut row)) if row.owner.as_deref() == Some(me) => {
                 row.counter += 1;
                 row.owner = None;
-                if let Some(checkpoint) = checkpoint {
-                    row.checkpoint = checkpoint.clone();
-                    row.owner_switches = 0;
-                }
+                row.is_done(done.as_ref());
                 rows.insert(row.key.clone(), row);
             }
             (Write::Delete { key, counter_was }, Some(row)) if row.counter == *counter_was => {
                 rows.remove(key);
             }
-            (_, found) => return Answer::Refused(found),
+            (_, found) => return Answer::Refused(found.map(Box::new)),
         }
         Answer::Done
     }
@@ -108,7 +123,7 @@ pub(super) enum Answer {
     /// The row is as the write has it.
     Done,
     /// The row is another: this one, or none at all.
-    Refused(Option<Row>),
+    Refused(Option<Box<Row>>),
     /// Nobody knows: no answer came.
     Unknown,
 }

@@ -17,6 +17,9 @@ pub struct Settings {
     /// The table through which several processes share the stream; without it this process reads
     /// every shard.
     pub leases: Option<Leases>,
+    /// Whether windows are kept by shard, so that what they rest on is read again when one is taken
+    /// over.
+    pub rereads: bool,
     /// How AWS is reached.
     pub access: Access,
 }

@@ -78,6 +78,7 @@ pub(super) fn row_of(shard: &Shard, checkpoint: Position) -> Row {
         owner: None,
         counter: 0,
         checkpoint,
+        handover: None,
         owner_switches: 0,
         parents: shard.parents.clone(),
         children: Vec::new(),

@@ -45,8 +45,8 @@ pub(super) struct Shared {
     pub(super) table: Table,
     pub(super) leases: Mutex<Leases>,
     pub(super) me: String,
-    /// Positions from the ledger, by shard.
-    pub(super) known: BTreeMap<String, Position>,
+    /// Positions from the ledger, by shard, until another process has it.
+    pub(super) known: Mutex<BTreeMap<String, Position>>,
     pub(super) names: Mutex<Names>,
     pub(super) news: mpsc::Sender<Result<Next, SourceError>>,
     pub(super) fetches: Semaphore,
@@ -91,6 +91,16 @@ impl Names {
     pub(super) fn shard(&self, input: Input) -> Option<&str> {
         self.names.get(input as usize).map(String::as_str)
     }
+
+    /// The shard of an input, unless it is somebody else's by now.
+    pub(super) fn own(&self, input: Input) -> Option<&str> {
+        self.shard(input).filter(|shard| self.inputs.get(*shard) == Some(&input))
+    }
+
+    /// Shards that are or were read here, and are not somebody else's.
+    pub(super) fn all_own(&self) -> impl Iterator<Item = (&str, Input)> {
+        self.inputs.iter().map(|(shard, input)| (shard.as_str(), *input))
+    }
 }
 
 impl Shared {
@@ -104,6 +114,17 @@ impl Shared {
 
     pub(super) fn running(&self) -> MutexGuard<'_, BTreeMap<String, watch::Sender<bool>>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn known(&self) -> MutexGuard<'_, BTreeMap<String, Position>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A shard is read here no more: whoever has it next knows better how far it is.
+    pub(super) async fn lost(&self, shard: &str, input: Input) -> Result<(), Gone> {
+        self.names().lost(shard);
+        self.known().remove(shard);
+        self.send(Next::Lost(vec![input])).await
     }
 
     pub(super) fn now_ms(&self) -> i64 {
@@ -177,7 +198,10 @@ impl Shared {
         match change {
             Change::Lost(shard) => self.stop(&shard, "its lease was taken by another worker"),
             Change::Gained => self.readers_due.notify_one(),
-            Change::Finished => self.look_due.notify_one(),
+            Change::Finished => {
+                self.look_due.notify_one();
+                self.readers_due.notify_one();
+            }
             Change::None => {}
         }
         answer
@@ -195,9 +219,13 @@ impl Shared {
     }
 
     pub(super) fn stop(&self, shard: &str, why: &str) {
-        if let Some(stop) = self.running().get(shard) {
-            self.tell(shard, why);
-            stop.send_replace(true);
+        match self.running().get(shard) {
+            Some(stop) => {
+                self.tell(shard, why);
+                stop.send_replace(true);
+            }
+            // It may have been read to its end.
+            None => self.readers_due.notify_one(),
         }
     }
 }

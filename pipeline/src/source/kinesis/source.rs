@@ -14,13 +14,14 @@ use super::driver;
 use super::lease::Leases;
 use super::position::Position;
 use super::reader::chance;
+use super::row::Done;
 use super::settings::Settings;
 use super::shared::{ALONE_FAILOVER_MS, FETCHES_AT_ONCE_MAX, Names, Shared, Tell};
 use super::stream::Stream;
 use super::table::{Dynamo, Table};
 use crate::clock::Stopwatch;
 use crate::progress::Input;
-use crate::source::batch::{Durable, Next, Source, SourceError, Word};
+use crate::source::batch::{Durable, Handover, Next, Source, SourceError, Word};
 
 /// Batches and other news that wait to be taken.
 const NEWS_WAITING_MAX: usize = 16;
@@ -78,7 +79,7 @@ impl Kinesis {
             stream,
             table,
             me,
-            known,
+            known: Mutex::new(known),
             names: Mutex::new(Names::default()),
             news: sender,
             fetches: Semaphore::new(FETCHES_AT_ONCE_MAX),
@@ -101,14 +102,18 @@ impl Kinesis {
         Ok(Kinesis { runtime: Some(runtime), loops, news, shared })
     }
 
-    /// This much of an input is durable: it may go into the lease table.
-    fn durable(&self, input: Input, position: &str) {
-        let shard = self.shared.names().shard(input).map(str::to_owned);
-        let Some((shard, position)) = shard.zip(Position::parse(position)) else { return };
+    /// This much of an input is durable: it may go into the lease table, with what the shard's next
+    /// reader needs.
+    fn durable(&self, input: Input, position: &str, handover: Option<Handover>) {
+        let shard = self.shared.names().own(input).map(str::to_owned);
+        let Some((shard, checkpoint)) = shard.zip(Position::parse(position)) else { return };
         // The library has no way to say which time: that stays in the ledger.
-        if !matches!(position, Position::At(_)) {
-            self.shared.leases().durable(&shard, position);
+        if matches!(checkpoint, Position::At(_)) {
+            return;
         }
+        // After the end nobody reads on.
+        let handover = handover.filter(|_| checkpoint != Position::End);
+        self.shared.leases().durable(&shard, Done { checkpoint, handover });
     }
 }
 
@@ -152,8 +157,8 @@ impl Source for Kinesis {
     fn hear(&mut self, word: Word) -> Result<(), SourceError> {
         match word {
             Word::Durable(done) => {
-                for Durable { input, position, .. } in done {
-                    self.durable(input, &position);
+                for Durable { input, position, handover } in done {
+                    self.durable(input, &position, handover);
                 }
             }
             Word::Ahead(inputs) => drop(self.shared.ahead.send_replace(inputs)),

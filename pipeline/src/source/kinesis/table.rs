@@ -3,7 +3,8 @@
 //!
 //! Rows are written as the library's versions 2 and 3 write them. Its version 3 keeps other things in
 //! the same table, marked by `entityType`; those rows are not looked at, and new leases are marked
-//! too where any row is.
+//! too where any row is. One attribute is ours: what the next reader of a shard needs. The library
+//! reads and writes single attributes by name, so it leaves that one alone.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,8 +21,9 @@ use aws_sdk_dynamodb::types::{
 
 use super::access::{Kind, Trouble};
 
+use super::handover::{believed, note};
 use super::position::Position;
-use super::row::{Answer, Row, Write, switches};
+use super::row::{Answer, Done, Row, Write, switches};
 
 /// Pages of rows read in one look; a page has up to 1 MB.
 const PAGES_MAX: usize = 1_000;
@@ -42,6 +44,9 @@ const HASH_FIRST: &str = "startingHashKey";
 const HASH_LAST: &str = "endingHashKey";
 const ENTITY: &str = "entityType";
 const LEASE: &str = "LEASE";
+
+/// What the next reader needs, beside the checkpoint: an attribute that the library does not know.
+const NOTE: &str = "floodmarkHandover";
 
 /// What the library adds while an owner gives a lease up; it means nothing once there is another.
 const HANDOVER: &str = "checkpointOwner";
@@ -215,7 +220,7 @@ impl Dynamo {
                 else {
                     return Ok(Answer::Refused(None));
                 };
-                Ok(Answer::Refused(refusal.item.as_ref().and_then(row)))
+                Ok(Answer::Refused(refusal.item.as_ref().and_then(row).map(Box::new)))
             }
             Err(error) => Err(Trouble::of(&error)),
         }
@@ -256,19 +261,19 @@ impl Update {
                 }
                 Some(counter_was)
             }
-            Write::Renew { counter_was, checkpoint, children, .. } => {
+            Write::Renew { counter_was, done, children, .. } => {
                 values.insert(":owner".into(), text(me));
-                checkpointed(checkpoint.as_ref(), &mut sets, &mut removes, &mut values);
+                checkpointed(done.as_ref(), &mut sets, &mut removes, &mut values);
                 if !children.is_empty() {
                     sets.push(format!("{CHILDREN} = :children"));
                     values.insert(":children".into(), AttributeValue::Ss(children.clone()));
                 }
                 Some(counter_was)
             }
-            Write::Release { checkpoint, .. } => {
+            Write::Release { done, .. } => {
                 condition = "leaseOwner = :owner".to_owned();
                 values.insert(":owner".into(), text(me));
-                checkpointed(checkpoint.as_ref(), &mut sets, &mut removes, &mut values);
+                checkpointed(done.as_ref(), &mut sets, &mut removes, &mut values);
                 removes.push(OWNER);
                 None
             }
@@ -287,12 +292,12 @@ impl Update {
 }
 
 fn checkpointed(
-    checkpoint: Option<&Position>,
+    done: Option<&Done>,
     sets: &mut Vec<String>,
     removes: &mut Vec<&'static str>,
     values: &mut HashMap<String, AttributeValue>,
 ) {
-    let Some(checkpoint) = checkpoint else { return };
+    let Some(Done { checkpoint, handover }) = done else { return };
     let (sequence, sub_sequence) = checkpoint.checkpoint();
     sets.push(format!("{CHECKPOINT} = :checkpoint"));
     sets.push(format!("{SUB_SEQUENCE} = :sub"));
@@ -301,6 +306,13 @@ fn checkpointed(
     values.insert(":sub".into(), number(sub_sequence));
     values.insert(":none".into(), number(0));
     removes.push(PENDING);
+    match handover {
+        Some(handover) => {
+            sets.push(format!("{NOTE} = :note"));
+            values.insert(":note".into(), text(&note(checkpoint, handover)));
+        }
+        None => removes.push(NOTE),
+    }
 }
 
 /// The row of an item; `None` for what is no lease of a shard, or none that can be read.
@@ -312,11 +324,13 @@ fn row(item: &HashMap<String, AttributeValue>) -> Option<Row> {
         return None;
     }
     let sub_sequence = number(SUB_SEQUENCE).unwrap_or(0);
+    let checkpoint = Position::of_checkpoint(&text(CHECKPOINT)?, sub_sequence)?;
     Some(Row {
         key: text(KEY)?,
         owner: text(OWNER),
         counter: number(COUNTER)?,
-        checkpoint: Position::of_checkpoint(&text(CHECKPOINT)?, sub_sequence)?,
+        handover: text(NOTE).and_then(|note| believed(&note, &checkpoint)),
+        checkpoint,
         owner_switches: number(SWITCHES).unwrap_or(0),
         parents: texts(PARENTS).unwrap_or_default(),
         children: texts(CHILDREN).unwrap_or_default(),
