@@ -22,6 +22,7 @@ use super::settings::Fetch;
 use super::shards;
 use super::shared::{Gone, Shared};
 use super::table::Table;
+use crate::metrics::{Event, metrics};
 use crate::progress::Input;
 use crate::source::batch::{Batch, Next, SourceError};
 
@@ -198,6 +199,7 @@ async fn start_readable(shared: &Arc<Shared>) -> Result<(), Gone> {
         shared.send(Next::Overtaken(overtaken)).await?;
     }
     let gained = readers.iter().map(|(reader, _)| reader.input).collect();
+    metrics().befell("kinesis", Event::Gained, readers.len());
     shared.send(Next::Gained(gained)).await?;
     for (reader, stopped) in readers {
         tokio::spawn(tend(reader, stopped));

@@ -23,6 +23,7 @@ use super::shared::{Gone, Shared};
 use crate::clock;
 use crate::encode::text::counted;
 use crate::envelope::kpl;
+use crate::metrics::{Event, metrics};
 use crate::progress::Input;
 use crate::source::batch::{Batch, Next};
 
@@ -201,6 +202,7 @@ impl Reader {
         let is_gone =
             listed.is_ok_and(|shards: Vec<Shard>| shards.iter().all(|it| it.id != self.shard));
         if is_gone {
+            metrics().befell("kinesis", Event::Deleted, 1);
             let what = format!("the stream no longer holds it; unread after {}", self.position);
             self.shared.tell(&self.shard, &what);
         }
@@ -210,6 +212,11 @@ impl Reader {
     /// Tells of trouble and waits, longer each time it comes again.
     pub(super) async fn wait(&self, backoff: &mut Backoff, trouble: &Trouble) {
         let wait = backoff.next(trouble.kind);
+        match trouble.kind {
+            Kind::IteratorExpired => {}
+            Kind::Throttled => metrics().befell("kinesis", Event::Throttled, 1),
+            _ => metrics().befell("kinesis", Event::Failed, 1),
+        }
         if backoff.failures.is_power_of_two() {
             self.shared.tell(&self.shard, &format!("{trouble}; tries again"));
         }

@@ -16,6 +16,7 @@ use super::settings::Settings;
 use super::stream::Stream;
 use super::table::Table;
 use crate::clock::Stopwatch;
+use crate::metrics::{Event, metrics};
 use crate::progress::Input;
 use crate::source::batch::{Next, SourceError};
 
@@ -124,6 +125,7 @@ impl Shared {
     pub(super) async fn lost(&self, shard: &str, input: Input) -> Result<(), Gone> {
         self.names().lost(shard);
         self.known().remove(shard);
+        metrics().befell("kinesis", Event::Lost, 1);
         self.send(Next::Lost(vec![input])).await
     }
 
