@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::pin::Pin;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -73,13 +74,14 @@ pub(super) async fn look(shared: Arc<Shared>) {
     let mut shards_at: Option<i64> = None;
     loop {
         let looks_for_shards = shards_at.is_none_or(|at| shared.now_ms() - at >= SHARDS_LOOK_MS);
-        match look_once(&shared, is_first, looks_for_shards).await {
+        let wait = match look_once(&shared, is_first, looks_for_shards).await {
             Ok(()) => {
                 is_first = false;
                 backoff.reset();
                 if looks_for_shards {
                     shards_at = Some(shared.now_ms());
                 }
+                every
             }
             Err(trouble) => {
                 if is_first && matches!(trouble.kind, Kind::Denied | Kind::NotFound) {
@@ -92,13 +94,15 @@ pub(super) async fn look(shared: Arc<Shared>) {
                     return;
                 }
                 shared.tell_of_table(&trouble);
-                tokio::time::sleep(backoff.next(trouble.kind)).await;
-                continue;
+                backoff.next(trouble.kind)
             }
-        }
+        };
         tokio::select! {
-            () = tokio::time::sleep(every) => {}
+            () = tokio::time::sleep(wait) => {}
             () = shared.look_due.notified() => {}
+        }
+        if shared.is_leaving.load(Ordering::Acquire) {
+            return;
         }
     }
 }
@@ -114,6 +118,9 @@ async fn look_once(
     look_at_table(shared).await?;
     if looks_for_shards {
         make_leases(shared).await?;
+    }
+    if shared.is_leaving.load(Ordering::Acquire) {
+        return Ok(());
     }
     let wanted = shared.leases().wanted(shared.now_ms(), chance());
     shared.write_all(wanted).await;

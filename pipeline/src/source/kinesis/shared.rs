@@ -1,7 +1,7 @@
 //! What the loops and the readers of one stream share.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
@@ -61,6 +61,8 @@ pub(super) struct Shared {
     pub(super) starting: AsyncMutex<()>,
     pub(super) readers_due: Notify,
     pub(super) look_due: Notify,
+    /// No lease is taken any more.
+    pub(super) is_leaving: AtomicBool,
     /// Shards that nothing can be put into any more, as last listed.
     pub(super) closed: Mutex<BTreeSet<String>>,
     pub(super) consumer_arn: Mutex<Option<String>>,

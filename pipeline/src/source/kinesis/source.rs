@@ -1,7 +1,7 @@
 //! The stream as a source: the runtime, and what passes between it and the caller's thread.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -36,6 +36,8 @@ const LEAVE: Duration = Duration::from_secs(5);
 pub struct Kinesis {
     runtime: Option<Runtime>,
     loops: Vec<JoinHandle<()>>,
+    /// What takes leases.
+    looking: JoinHandle<()>,
     news: mpsc::Receiver<Result<Next, SourceError>>,
     shared: Arc<Shared>,
 }
@@ -91,15 +93,16 @@ impl Kinesis {
             starting: AsyncMutex::new(()),
             readers_due: Notify::new(),
             look_due: Notify::new(),
+            is_leaving: AtomicBool::new(false),
             closed: Mutex::new(BTreeSet::new()),
             consumer_arn: Mutex::new(None),
         });
         let loops = vec![
             runtime.spawn(driver::renew(shared.clone())),
-            runtime.spawn(driver::look(shared.clone())),
             runtime.spawn(driver::start(shared.clone())),
         ];
-        Ok(Kinesis { runtime: Some(runtime), loops, news, shared })
+        let looking = runtime.spawn(driver::look(shared.clone()));
+        Ok(Kinesis { runtime: Some(runtime), loops, looking, news, shared })
     }
 
     /// This much of an input is durable: it may go into the lease table, with what the shard's next
@@ -183,8 +186,14 @@ impl Drop for Kinesis {
         for it in &self.loops {
             it.abort();
         }
-        let left =
-            runtime.block_on(async { tokio::time::timeout(LEAVE, driver::leave(&shared)).await });
+        shared.is_leaving.store(true, Ordering::Release);
+        shared.look_due.notify_one();
+        let looking = &mut self.looking;
+        let left = runtime.block_on(async {
+            // It hears the answers to what it has asked for: what is ours by then is given back too.
+            drop(tokio::time::timeout(LEAVE, looking).await);
+            tokio::time::timeout(LEAVE, driver::leave(&shared)).await
+        });
         if left.is_err() {
             shared.tell("", "leases could not be given back; they run out");
         }
