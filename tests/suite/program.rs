@@ -8,7 +8,7 @@ use std::time::Duration;
 use floodmark::clock::Stopwatch;
 
 /// How long anything may take before a test gives up.
-pub(super) const PATIENCE: Duration = Duration::from_secs(90);
+pub(super) const PATIENCE: Duration = Duration::from_secs(180);
 
 /// What a run came to.
 pub(super) struct Done {

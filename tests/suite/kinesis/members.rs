@@ -5,10 +5,8 @@ use std::time::Duration;
 
 use floodmark::ledger::Ledger;
 
-use super::super::daemon::Daemon;
 use super::super::members::{Members, account};
 use super::super::program::until;
-use super::owners;
 use super::server::{Kinesis, Stream, aggregated, dynamodb, rows};
 
 /// Lines put at once: a few minutes, so that what their order in a shard loses by it stays within the
@@ -113,14 +111,6 @@ impl<'s> Feed<'s> {
     }
 }
 
-/// Stops one after the other: who is stopped while it takes what another has just given back leaves a
-/// lease that has to run out, and those that only finish do not stay for so long.
-fn leave(stream: &Stream, two: Daemon, one: Daemon) {
-    two.stop();
-    until("the other has all leases", || owners(&stream.name).keys().eq(["one"]));
-    one.stop();
-}
-
 #[test]
 fn windows_go_with_their_shards_from_process_to_process() {
     let stream = Stream::create("members", 4);
@@ -147,7 +137,8 @@ fn windows_go_with_their_shards_from_process_to_process() {
     let one = members.start("one");
     feed.write_to(12);
     feed.follow(0);
-    leave(&stream, two, one);
+    two.stop();
+    one.stop();
     let told = members.finish();
     assert!(told.closed_before_the_end() >= 5, "windows close while it runs");
     told.assert_is(&oracle);
@@ -179,7 +170,8 @@ fn what_lies_in_a_shard_is_told_with_it_when_shards_are_split_and_merged() {
     let two = members.join("two");
     feed.write_to(12);
     feed.follow(0);
-    leave(&stream, two, one);
+    two.stop();
+    one.stop();
     let told = members.finish();
     assert!(told.closed_before_the_end() >= 5, "windows close while it runs");
     let shards: Vec<Vec<String>> = feed.shards.into_values().collect();
