@@ -100,9 +100,12 @@ impl Daemon {
     }
 }
 
-/// A test that fails leaves no daemon behind.
+/// A test that fails leaves no daemon behind, and shows what it has said.
 impl Drop for Daemon {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("{}:\n{}", self.log.display(), self.said());
+        }
         // It may have ended already.
         if self.child.kill().is_ok() {
             self.child.wait().unwrap();
