@@ -337,7 +337,7 @@ fn notes(settings: &Settings) -> Vec<String> {
         }
     }
     if let Some(token) = settings.http.as_ref().and_then(|http| http.token.as_ref()) {
-        notes.extend(unfound("http: token", &Property::Secret(token.clone())));
+        notes.extend(unfound("http: token", token));
     }
     notes
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::reader::{Report, Section};
-use super::secret::{self, Secret};
+use super::secret::{self, Property};
 
 /// `[http]`
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,21 +11,14 @@ pub struct Http {
     /// Where it listens.
     pub listen: SocketAddr,
     /// What whoever asks for metrics must show; there is one unless `listen` is on the loopback.
-    pub token: Option<Secret>,
+    pub token: Option<Property>,
 }
 
 pub(super) fn read(mut section: Section<'_, '_>, report: &mut Report<'_>) -> Option<Http> {
     let listen = listen(&mut section, report);
     let token = section.get("token").map(|value| {
         let path = section.path("token");
-        if value.get_ref().is_table() {
-            return secret::read(&path, value, "", report);
-        }
-        // It is not shown.
-        let fix = "write { env = \"NAME\" } or { file = \"/path\" }";
-        let reason = "is a secret and must not stand here";
-        report.note(&path, value.span().start, String::new(), reason, fix);
-        None
+        secret::property(&path, value, true, "", report, |_| None)
     });
     if let (Some(listen), None) = (listen, &token)
         && !listen.ip().is_loopback()

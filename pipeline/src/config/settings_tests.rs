@@ -187,7 +187,8 @@ fn metrics_are_for_the_loopback_or_for_who_has_the_token() {
     let http = with("listen = \"[::1]:9464\"").unwrap().http.unwrap();
     assert_eq!((http.listen.port(), http.token), (9464, None));
     let http = with("listen = \"0.0.0.0:80\"\ntoken = { env = \"TOKEN\" }").unwrap().http;
-    assert_eq!(http.unwrap().token, Some(Secret::Env("TOKEN".into())));
+    let token = Property::Secret(Secret::Env("TOKEN".into()));
+    assert_eq!(http.unwrap().token, Some(token));
     let faults = |text| with(text).unwrap_err().to_string();
     let open = faults("listen = \"0.0.0.0:80\"");
     assert!(

@@ -43,6 +43,22 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// What an input of which so many bytes were read exceeds by inflating to so many.
+    pub(super) fn exceeded(self, inflated_bytes: u64, read_bytes: u64) -> Option<Excess> {
+        let Limits { inflated_bytes_max, ratio_max } = self;
+        if inflated_bytes > inflated_bytes_max {
+            Some(Excess::Bytes(inflated_bytes_max))
+        } else if inflated_bytes > RATIO_GRACE_BYTES
+            && inflated_bytes / read_bytes.max(1) > ratio_max
+        {
+            Some(Excess::Ratio(ratio_max))
+        } else {
+            None
+        }
+    }
+}
+
 /// Why inflating stopped although more was there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Excess {
@@ -129,22 +145,9 @@ impl<R: Read> Inflate<R> {
     fn within(&mut self, read: io::Result<usize>) -> io::Result<usize> {
         let bytes = read?;
         self.inflated += bytes as u64;
-        match self.excess() {
+        match self.limits.exceeded(self.inflated, self.input_bytes()) {
             Some(excess) => Err(io::Error::other(excess)),
             None => Ok(bytes),
-        }
-    }
-
-    fn excess(&self) -> Option<Excess> {
-        let Limits { inflated_bytes_max, ratio_max } = self.limits;
-        if self.inflated > inflated_bytes_max {
-            Some(Excess::Bytes(inflated_bytes_max))
-        } else if self.inflated > RATIO_GRACE_BYTES
-            && self.inflated / self.input_bytes().max(1) > ratio_max
-        {
-            Some(Excess::Ratio(ratio_max))
-        } else {
-            None
         }
     }
 }

@@ -11,7 +11,7 @@ use std::fmt;
 use libdeflater::Decompressor;
 use memchr::memmem::Finder;
 
-use super::inflate::{Limits, RATIO_GRACE_BYTES};
+use super::inflate::Limits;
 use super::layer::Layer;
 
 /// How each member begins: gzip's magic and the one method there is.
@@ -64,10 +64,7 @@ fn text_bytes(gzip: &[u8]) -> Option<usize> {
 
 /// Whether a text of this length is one that may and can come out of so many bytes.
 fn is_within(text_bytes: usize, gzip_bytes: usize, limits: Limits) -> bool {
-    let Limits { inflated_bytes_max, ratio_max } = limits;
-    let (text, gzip) = (text_bytes as u64, gzip_bytes as u64);
-    text <= inflated_bytes_max
-        && (text <= RATIO_GRACE_BYTES || text / gzip.max(1) <= ratio_max)
+    limits.exceeded(text_bytes as u64, gzip_bytes as u64).is_none()
         && text_bytes <= gzip_bytes.saturating_mul(RATIO_POSSIBLE)
 }
 
@@ -80,7 +77,7 @@ mod tests {
     use flate2::{Compression, write::GzEncoder};
     use proptest::prelude::*;
 
-    use super::super::inflate::Inflate;
+    use super::super::inflate::{Inflate, RATIO_GRACE_BYTES};
     use super::*;
 
     fn gzip(text: &[u8], level: u32) -> Vec<u8> {
