@@ -55,6 +55,11 @@ const WATERMARKS: Duration = Duration::from_secs(5);
 /// How long after brokers could not be heard what befalls this member is laid to that.
 const TROUBLE: Duration = Duration::from_secs(300);
 
+/// How often all offsets are committed, whether or not they have moved. What is refused while the
+/// group is made anew stays refused; and what a coordinator that fails does not answer, librdkafka
+/// sends again later, beside what was committed since, so that the older may come last and hold.
+const COMMIT_ALL: Duration = Duration::from_secs(5);
+
 /// Partitions that are told by name, at most.
 const NAMES_MAX: usize = 4;
 
@@ -97,6 +102,8 @@ pub struct Kafka {
     durable: BTreeMap<Input, i64>,
     /// What goes with it to the next owner.
     handovers: BTreeMap<Input, Handover>,
+    /// Since all of it was last committed.
+    all_committed: Stopwatch,
     /// What is or was read again, since it was gained.
     rereads: BTreeMap<Input, Reread>,
     /// Partitions that the group takes away, and since when.
@@ -132,6 +139,7 @@ impl Kafka {
             handed_out: BTreeMap::new(),
             durable: BTreeMap::new(),
             handovers: BTreeMap::new(),
+            all_committed: Stopwatch::start(),
             rereads: BTreeMap::new(),
             leaving: None,
             given_up: BTreeSet::new(),
@@ -308,9 +316,17 @@ impl Kafka {
         if list.count() > 0
             && let Err(error) = self.consumer.commit(&list, mode)
         {
-            // The ledger has the positions; the next checkpoint commits them again.
-            self.consumer.context().not_committed();
+            // The ledger has the positions, and all are committed again soon.
             self.say(format!("offsets could not be committed: {error}"));
+        }
+    }
+
+    fn commit_all_from_time_to_time(&mut self) {
+        if self.all_committed.elapsed() >= COMMIT_ALL {
+            self.all_committed = Stopwatch::start();
+            let is_ours = |input: &&Input| !self.given_up.contains(input);
+            let inputs: Vec<Input> = self.durable.keys().filter(is_ours).copied().collect();
+            self.commit(&inputs, CommitMode::Async);
         }
     }
 
@@ -396,16 +412,15 @@ impl Source for Kafka {
         }
         self.regroup()?;
         self.listen();
+        self.commit_all_from_time_to_time();
         Ok(self.ready.pop_front().unwrap_or(Next::Nothing))
     }
 
     fn hear(&mut self, word: Word) -> Result<(), SourceError> {
         match word {
             Word::Durable(done) => {
-                let all = self.consumer.context().take_not_committed();
                 let moves = |it: Durable| self.moves(&it).then_some(it.input);
                 let moved: Vec<Input> = done.into_iter().filter_map(moves).collect();
-                let moved = if all { self.durable.keys().copied().collect() } else { moved };
                 self.commit(&moved, CommitMode::Async);
             }
             Word::Ahead(ahead) => self.steer(self.is_held, ahead),

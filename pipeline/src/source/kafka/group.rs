@@ -82,8 +82,6 @@ pub(super) struct Group {
     heard: Mutex<Option<Heard>>,
     /// The consumer is closing: what the group takes back then is let go of at once.
     is_closing: AtomicBool,
-    /// A commit has failed since it was last asked.
-    has_not_committed: AtomicBool,
 }
 
 impl Group {
@@ -124,16 +122,6 @@ impl Group {
     /// Which partitions can be heard, if there is news.
     pub(super) fn take_heard(&self) -> Option<Heard> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    /// Notes that offsets were not committed, so that they are again at the next occasion.
-    pub(super) fn not_committed(&self) {
-        self.has_not_committed.store(true, Ordering::Release);
-    }
-
-    /// Whether a commit has failed since this was last asked.
-    pub(super) fn take_not_committed(&self) -> bool {
-        self.has_not_committed.swap(false, Ordering::AcqRel)
     }
 
     /// From now on nobody looks at changes any more.
@@ -259,10 +247,8 @@ impl ClientContext for Group {
 
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         if facility == "COMMITFAIL" {
-            // Nothing else tells of a commit that nobody waited for: it was refused while the group
-            // was being made anew, or its answer did not come.
+            // Nothing else tells of a commit that nobody waited for.
             metrics().befell("kafka", Event::CommitRefused, 1);
-            self.not_committed();
         } else if facility == "OFFSET" {
             metrics().befell("kafka", Event::Deleted, 1);
             eprintln!(
