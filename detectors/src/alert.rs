@@ -90,6 +90,15 @@ pub struct Peak {
     pub at: EventTime,
 }
 
+/// What a key usually does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usual {
+    /// The most that one timespan held, as for [`Peak`]; 1 also stands for nothing.
+    pub most: u64,
+    /// Event time from which on that is so, about a day before the burst at most.
+    pub since: EventTime,
+}
+
 /// What an alert belongs to, together with others of the same principal. Only whoever has the
 /// alerts in order can tell: the engine leaves it open.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -141,6 +150,10 @@ pub struct Alert {
     /// opened: what is usual there. It depends on arrival, so a burst's final form is without it.
     #[serde(default)]
     pub before: Option<u64>,
+    /// What is usual of the key, as far as it was settled when the burst opened; none where it is not
+    /// known. As `before`, it is left out of a burst's final form.
+    #[serde(default)]
+    pub usual: Option<Usual>,
     /// The incident it is part of; none as the engine says it, and for what is no alert.
     #[serde(default)]
     pub incident: Option<Incident>,
@@ -157,6 +170,7 @@ impl Alert {
         self.life = Life::Closed;
         self.crossing = None;
         self.before = None;
+        self.usual = None;
         self.incident = None;
         self
     }

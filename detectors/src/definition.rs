@@ -83,6 +83,15 @@ pub fn peak(
     measured.max_by_key(|(measure, end)| (*measure, std::cmp::Reverse(*end)))
 }
 
+/// The most that a timespan holds, of those that time is cut into from zero on; for rules whose mark
+/// is a least measure.
+#[must_use]
+pub fn usual(kind: &Kind, span: i64, samples: &BTreeSet<Point>) -> u128 {
+    let starts = samples.iter().map(|p| p.time.div_euclid(span) * span);
+    let held = starts.map(|start| within(samples, start, start + span - 1));
+    held.map(|held| measure(kind, &held.iter().collect::<Vec<_>>())).max().unwrap_or(0)
+}
+
 /// The samples s whose own window [s-W, s] satisfies the rule: what a parent correlation is given.
 #[must_use]
 pub fn lifted(kind: &Kind, span: i64, samples: &BTreeSet<Point>) -> BTreeSet<Point> {

@@ -72,6 +72,8 @@ pub struct Engine {
     /// The watermark up to which a restored state had forgotten: a window that is not in it holds
     /// nothing from before.
     forgotten: AtomicI64,
+    /// A key without a window has done nothing unusual since; unknown is the greatest of all times.
+    since: AtomicI64,
     /// What is older is there for the sake of what comes after it.
     judges_from: EventTime,
     opened: AtomicU64,
@@ -95,6 +97,7 @@ impl Engine {
             ears: Mutex::default(),
             watermark: AtomicI64::new(EventTime::MIN.0),
             forgotten: AtomicI64::new(EventTime::MIN.0),
+            since: AtomicI64::new(EventTime::MAX.0),
             judges_from: EventTime::MIN,
             opened: AtomicU64::new(0),
             evidence_bytes: AtomicI64::new(0),
@@ -131,6 +134,10 @@ impl Engine {
     #[must_use]
     pub fn watermark(&self) -> EventTime {
         EventTime(self.watermark.load(Ordering::Acquire))
+    }
+
+    fn since(&self) -> EventTime {
+        EventTime(self.since.load(Ordering::Acquire))
     }
 
     /// How many windows there are.
@@ -199,14 +206,15 @@ impl Engine {
         let (inserted, key, grown) = {
             let mut window = self.windows.entry(sample.window).or_insert_with(|| {
                 created = true;
-                Window::new(rule, key(), forgotten)
+                Window::new(rule, key(), forgotten, self.since())
             });
             let before = window.record_bytes();
             let mut inserted =
                 window.insert(rule, sample, &mut record, &next_opened, &mut consequences);
             if is_late && inserted == Inserted::Forgotten {
                 // A single late record is still said, by itself.
-                let mut alone = Window::new(rule, window.key.clone(), EventTime::MIN);
+                let key = window.key.clone();
+                let mut alone = Window::new(rule, key, EventTime::MIN, EventTime::MAX);
                 inserted = alone.insert(rule, sample, &mut record, &next_opened, &mut consequences);
                 let judges_from = self.judges_from;
                 alone.advance(rule, EventTime::MAX, judges_from, &next_opened, &mut consequences);
@@ -327,6 +335,9 @@ impl Engine {
         if watermark <= before {
             return out;
         }
+        if watermark < EventTime::MAX {
+            self.since.fetch_min(watermark.0, Ordering::AcqRel);
+        }
         // Children come before their parents, so a parent has all their samples when its time comes.
         for (index, (rule, agenda)) in self.rules.rules.iter().zip(&self.agendas).enumerate() {
             let until = watermark.plus(-rule.delay_secs);
@@ -357,6 +368,7 @@ impl Engine {
         let key;
         let due;
         let is_news;
+        let is_idle;
         let grown = {
             let Some(mut window) = self.windows.get_mut(&window_key) else {
                 return;
@@ -366,6 +378,7 @@ impl Engine {
             due = window.due(rule);
             window.called_at = due;
             is_news = !std::mem::replace(&mut window.is_dirty, true);
+            is_idle = window.is_idle();
             key = (!consequences.lifted.is_empty()).then(|| window.key.clone());
             grown(before, window.record_bytes())
         };
@@ -373,11 +386,18 @@ impl Engine {
         if is_news {
             self.note_dirty(window_key);
         }
+        let mut is_crowded = false;
         if let (Some(at), Some(agenda)) = (due, self.agendas.get(index)) {
-            agenda.lock().call(at, window_key);
+            let mut agenda = agenda.lock();
+            agenda.call(at, window_key);
+            is_crowded = agenda.windows > self.options.windows_max / 2;
         }
         if due.is_none() {
             self.remove_if(index, window_key, Window::is_empty, |emptied| emptied);
+        } else if is_idle && is_crowded {
+            // Half of the room is for windows that matter to a verdict.
+            self.remove_if(index, window_key, Window::is_idle, Window::without_usual);
+            self.forget_usual();
         }
         // What is lifted now was in time when it came: it is judged by the time before.
         self.follow(rule, key.as_ref(), consequences, before, out);
@@ -404,12 +424,22 @@ impl Engine {
         for key in candidates {
             let emptied = |window: Window| {
                 let rule = self.rules.rules.get(index);
-                rule.map_or(window.clone(), |rule| Window::new(rule, window.key, self.watermark()))
+                rule.map_or(window.clone(), |rule| {
+                    Window::new(rule, window.key, self.watermark(), EventTime::MAX)
+                })
             };
             if self.remove_if(index, key, |window| !window.is_bursting(), emptied) {
+                self.forget_usual();
                 out.counts.windows_evicted += 1;
                 return;
             }
+        }
+    }
+
+    /// Notes that what was usual in some window is not known any more.
+    fn forget_usual(&self) {
+        if self.since() < EventTime::MAX {
+            self.since.fetch_max(self.watermark().0, Ordering::AcqRel);
         }
     }
 

@@ -193,6 +193,7 @@ fn coverage(feed: &str, codes: &BTreeSet<String>, seen_ms: i64, now_ms: i64) -> 
         crossing: None,
         peak: None,
         before: None,
+        usual: None,
         incident: None,
     }
 }

@@ -23,15 +23,22 @@ pub struct State {
     pub forgotten: EventTime,
     /// How many bursts were opened.
     pub opened: u64,
+    /// From which event time on a key without a window has done nothing unusual.
+    #[serde(default = "unknown")]
+    pub since: EventTime,
     /// Windows by key. One that is empty stands for one that is gone, and tells what it forgot.
     pub windows: Vec<(WindowKey, Window)>,
+}
+
+fn unknown() -> EventTime {
+    EventTime::MAX
 }
 
 /// Nothing.
 impl Default for State {
     fn default() -> State {
         let (watermark, forgotten) = (EventTime::MIN, EventTime::MIN);
-        State { watermark, forgotten, opened: 0, windows: Vec::new() }
+        State { watermark, forgotten, opened: 0, since: unknown(), windows: Vec::new() }
     }
 }
 
@@ -41,7 +48,8 @@ impl State {
     #[must_use]
     pub fn into_memory(mut self) -> State {
         self.windows.retain_mut(|(_, window)| window.keep_memory());
-        State { watermark: EventTime::MIN, forgotten: EventTime::MIN, ..self }
+        let (watermark, forgotten) = (EventTime::MIN, EventTime::MIN);
+        State { watermark, forgotten, since: unknown(), ..self }
     }
 }
 
@@ -59,7 +67,8 @@ impl Engine {
     pub fn export(&self, watermark: EventTime) -> State {
         let forgotten = self.watermark();
         let windows = self.windows.iter().map(|e| (*e.key(), e.value().clone())).collect();
-        State { watermark, forgotten, opened: self.opened.load(Ordering::Relaxed), windows }
+        let opened = self.opened.load(Ordering::Relaxed);
+        State { watermark, forgotten, opened, since: self.since(), windows }
     }
 
     /// The windows that changed since the last call, as they stand now, beside the watermark of the
@@ -78,7 +87,8 @@ impl Engine {
                 || emptied.remove(&key).or_else(|| self.dirty.lock().emptied.get(&key).cloned());
             windows.extend(here.or_else(gone).map(|window| (key, window)));
         }
-        State { watermark, forgotten, opened: self.opened.load(Ordering::Relaxed), windows }
+        let opened = self.opened.load(Ordering::Relaxed);
+        State { watermark, forgotten, opened, since: self.since(), windows }
     }
 
     /// Goes on from a saved state, and from what was said of bursts since: the last that was said
@@ -91,6 +101,7 @@ impl Engine {
         self.watermark.fetch_max(state.watermark.0, Ordering::AcqRel);
         self.forgotten.fetch_max(state.forgotten.0, Ordering::AcqRel);
         self.opened.fetch_max(state.opened, Ordering::AcqRel);
+        self.since.fetch_min(state.since.0, Ordering::AcqRel);
         let mut places = Vec::new();
         for (key, window) in state.windows {
             let rule = self.rules.rules.iter().position(|rule| rule.tag == window.rule_tag);
@@ -146,7 +157,7 @@ impl Engine {
             created = Some((index, key));
             let forgotten = EventTime(self.forgotten.load(Ordering::Acquire));
             let horizon = forgotten.plus(-rule.delay_secs - longest_span(rule));
-            Window::new(rule, alert.key.clone(), horizon)
+            Window::new(rule, alert.key.clone(), horizon, self.since())
         });
         window.resume(rule, alert);
         created

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Level;
+use super::{Level, SUM_UNIT};
 
 /// A comparison of a window's measure with numbers, Sigma's `condition: {gte: 5, lt: 9}`: all hold.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -118,6 +118,12 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// How much of the measure is one of what people count in.
+    #[must_use]
+    pub fn unit(&self) -> u64 {
+        if matches!(self, Kind::Sum(_)) { SUM_UNIT } else { 1 }
+    }
+
     /// Whether a late sample could undo what this kind says, so that it waits for the watermark.
     #[must_use]
     pub fn waits(&self) -> bool {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use siphasher::sip::SipHasher13;
 
-use super::correlation::{Condition, Correlation, SUM_UNIT, Sort};
+use super::correlation::{Condition, Correlation, Sort};
 use super::fault::{Fault, Problem};
 use super::filter::filter;
 use super::load::{Body, Draft};
@@ -344,7 +344,7 @@ impl<'d> Linker<'d> {
     }
 
     fn marks(&mut self, at: usize, draft: &Draft, kind: &Kind, timespan_secs: i64) -> Vec<Mark> {
-        let unit = if matches!(kind, Kind::Sum(_)) { SUM_UNIT } else { 1 };
+        let unit = kind.unit();
         let counts =
             matches!(kind, Kind::Count(t) | Kind::Distinct(t) | Kind::Sum(t) if t.is_monotone());
         let mut marks = Vec::new();

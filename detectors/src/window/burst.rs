@@ -5,9 +5,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::samples::Held;
-use crate::alert::{Alert, AlertId, Evidence, Life, Peak};
+use crate::alert::{Alert, AlertId, Evidence, Life, Peak, Usual};
 use crate::record::EventId;
-use crate::rule::{Kind, Level, Rule, SUM_UNIT};
+use crate::rule::{Level, Rule};
 use crate::time::EventTime;
 
 /// How many records a burst keeps as evidence at either end.
@@ -46,6 +46,8 @@ pub struct Burst {
     peak: Option<Peak>,
     #[serde(default)]
     before: Option<u64>,
+    #[serde(default)]
+    usual: Option<Usual>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -87,6 +89,7 @@ impl Burst {
             crossing,
             peak: None,
             before: None,
+            usual: None,
         };
         burst.admit(held);
         burst
@@ -135,10 +138,11 @@ impl Burst {
         self.peak = self.peak.into_iter().chain(peak).max_by_key(rank);
     }
 
-    /// Notes what the window before its first sample held, if it has not been told of yet.
-    pub fn note_before(&mut self, measure: impl FnOnce() -> Option<u64>) {
+    /// Notes what the window before its first sample held, and what is usual, if it has not been told
+    /// of yet.
+    pub fn note_past(&mut self, past: impl FnOnce() -> (Option<u64>, Option<Usual>)) {
         if !self.was_told() {
-            self.before = measure();
+            (self.before, self.usual) = past();
         }
     }
 
@@ -185,7 +189,8 @@ impl Burst {
             evidence: self.evidence(),
             crossing: self.crossing.clone(),
             peak: self.peak.filter(|_| !self.count_is_floor).map(|peak| in_units(rule, peak)),
-            before: self.before.map(|measure| measure / unit(rule)),
+            before: self.before.map(|measure| measure / rule.kind.unit()),
+            usual: self.usual,
             incident: None,
         }
     }
@@ -221,8 +226,11 @@ impl Burst {
         self.told_count = self.told_count.max(said.count);
         self.told_level = self.told_level.max(Some(said.level));
         self.count_is_floor |= said.count_is_floor;
-        self.note_peak(said.peak.map(|peak| Peak { measure: peak.measure * unit(rule), ..peak }));
-        self.before = self.before.or(said.before.map(|measure| measure * unit(rule)));
+        self.note_peak(
+            said.peak.map(|peak| Peak { measure: peak.measure * rule.kind.unit(), ..peak }),
+        );
+        self.before = self.before.or(said.before.map(|measure| measure * rule.kind.unit()));
+        self.usual = self.usual.or(said.usual);
         self.was_closed = said.life == Life::Closed;
     }
 
@@ -240,13 +248,8 @@ impl Burst {
     }
 }
 
-/// How much of a rule's measure is one of what people count in.
-fn unit(rule: &Rule) -> u64 {
-    if matches!(rule.kind, Kind::Sum(_)) { SUM_UNIT } else { 1 }
-}
-
 fn in_units(rule: &Rule, peak: Peak) -> Peak {
-    Peak { measure: peak.measure / unit(rule), ..peak }
+    Peak { measure: peak.measure / rule.kind.unit(), ..peak }
 }
 
 /// Puts `new` into a list sorted by `rank`, without repeats, and cuts it to its length.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::burst::Burst;
 use super::samples::Held;
-use super::{Consequences, Window, verdict};
+use super::{Consequences, Window, usual, verdict};
 use crate::alert::{AlertId, Evidence, Life};
 use crate::rule::Rule;
 use crate::time::EventTime;
@@ -71,7 +71,8 @@ impl Window {
         for burst in &mut self.bursts {
             burst.note_peak(verdict::peak(&rule.kind, span, held, burst.first, burst.last));
             let first = burst.first;
-            burst.note_before(|| verdict::before(&rule.kind, span, held, first));
+            let usual = || usual::before(self.usual.as_deref(), rule, first, self.since);
+            burst.note_past(|| (verdict::before(&rule.kind, span, held, first), usual()));
         }
     }
 

@@ -8,6 +8,7 @@ pub mod compact;
 mod heat;
 mod map;
 pub mod samples;
+pub mod usual;
 pub mod verdict;
 pub mod waiting;
 
@@ -41,6 +42,11 @@ pub struct Window {
     horizon: EventTime,
     /// For kinds that wait: windows that end before it are decided.
     decided: EventTime,
+    /// What is usual, and from which event time on what is not in it was not there.
+    #[serde(default)]
+    usual: Option<Box<usual::Memory>>,
+    #[serde(default = "unknown")]
+    since: EventTime,
     /// What was said before a restart of bursts that are not in it, and may come again.
     #[serde(skip)]
     said: Vec<Alert>,
@@ -79,9 +85,10 @@ pub enum Inserted {
 }
 
 impl Window {
-    /// An empty window, for samples from `horizon` on.
+    /// An empty window, for samples from `horizon` on. That the key did nothing is known from `since`
+    /// on, or, where that is unknown (the greatest of all times), from the first watermark it meets.
     #[must_use]
-    pub fn new(rule: &Rule, key: Arc<[Box<str>]>, horizon: EventTime) -> Window {
+    pub fn new(rule: &Rule, key: Arc<[Box<str>]>, horizon: EventTime, since: EventTime) -> Window {
         Window {
             rule_tag: rule.tag,
             key,
@@ -91,6 +98,8 @@ impl Window {
             bursts: Vec::new(),
             horizon,
             decided: EventTime::MIN,
+            usual: None,
+            since,
             said: Vec::new(),
             called_at: None,
             is_dirty: false,
@@ -181,9 +190,11 @@ impl Window {
         let horizon = watermark.plus(-longest_span(rule));
         if horizon > self.horizon {
             self.measure_bursts(rule);
+            self.learn_usual(rule, watermark, horizon);
             self.horizon = horizon;
             self.samples.forget_before(horizon, by_member(rule));
         }
+        self.usual.take_if(|memory| memory.ends(rule) <= watermark);
         for mut burst in std::mem::take(&mut self.bursts) {
             if watermark < self.may_close_at(rule, &burst) {
                 self.bursts.push(burst);
@@ -201,6 +212,15 @@ impl Window {
                 out.alerts.push(said);
             }
         }
+    }
+
+    /// Notes what is usual by what is about to be forgotten.
+    fn learn_usual(&mut self, rule: &Rule, watermark: EventTime, horizon: EventTime) {
+        if !usual::is_kept(rule) || watermark == EventTime::MAX {
+            return;
+        }
+        self.since = self.since.min(watermark);
+        usual::learn(&mut self.usual, rule, self.samples.as_slice(), self.horizon, horizon);
     }
 
     /// Its key is heard elsewhere from here on: that nothing more comes is no quiet.
@@ -237,7 +257,8 @@ impl Window {
             self.waiting.due(&rule.kind)
         };
         let said = self.said.iter().map(|s| s.last.plus(2 * longest_span(rule) + 1)).min();
-        [forget, close, decide, said].into_iter().flatten().min()
+        let usual = self.usual.as_ref().map(|memory| memory.ends(rule));
+        [forget, close, decide, said, usual].into_iter().flatten().min()
     }
 
     /// The watermark from which on nothing can join `burst` any more, by what is known now.
@@ -267,10 +288,21 @@ impl Window {
     /// Whether nothing is left in it that matters.
     #[must_use]
     pub fn is_empty(&self) -> bool {
+        self.is_idle() && self.usual.is_none()
+    }
+
+    /// Whether nothing is left in it that matters but what is usual.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
         self.samples.as_slice().is_empty()
             && self.bursts.is_empty()
             && self.said.is_empty()
             && !self.waiting.remembers()
+    }
+
+    /// The same without what is usual.
+    pub(crate) fn without_usual(self) -> Window {
+        Window { usual: None, ..self }
     }
 
     /// Whether a burst is open in it: then no bound may take it away.
@@ -375,6 +407,10 @@ impl Window {
             }
         }
     }
+}
+
+fn unknown() -> EventTime {
+    EventTime::MAX
 }
 
 /// Whether the samples of one event are one, and their values are bits that unite.

@@ -176,7 +176,7 @@ pub fn before(kind: &Kind, span: i64, held: &[Held], first: EventTime) -> Option
 }
 
 /// Whether the kind measures its windows, and means that more is more.
-fn measures(kind: &Kind) -> bool {
+pub(super) fn measures(kind: &Kind) -> bool {
     match kind {
         Kind::Count(mark) | Kind::Distinct(mark) | Kind::Sum(mark) => mark.is_monotone(),
         _ => false,

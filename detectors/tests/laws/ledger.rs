@@ -94,15 +94,9 @@ pub(super) fn run(
     stream: &Stream,
     events: &[Event],
 ) -> Result<BTreeSet<(String, Extent)>, String> {
-    let nothing = State {
-        watermark: EventTime::MIN,
-        forgotten: EventTime::MIN,
-        opened: 0,
-        windows: Vec::new(),
-    };
     let mut disk = Disk {
         done: vec![0; stream.inputs.len()],
-        state: nothing,
+        state: State::default(),
         windows: HashMap::new(),
         alerts: Vec::new(),
     };

@@ -9,6 +9,7 @@ mod handover;
 mod ledger;
 mod silence;
 mod stream;
+mod usual;
 mod wrong_turns;
 
 use std::collections::HashSet;

@@ -227,8 +227,20 @@ pub(super) fn alerts_with_crash(
     rule: &Rule,
     stream: &Stream,
     choices: &[(u8, u8)],
-    (saved, stop): (usize, usize),
+    stops: (usize, usize),
 ) -> Vec<Alert> {
+    let (engine, mut alerts) = engine_after_crash(rule, stream, choices, stops);
+    alerts.extend(engine.finish().alerts);
+    alerts
+}
+
+/// What is said over both lives as far as the stream goes, and the engine of the second.
+pub(super) fn engine_after_crash(
+    rule: &Rule,
+    stream: &Stream,
+    choices: &[(u8, u8)],
+    (saved, stop): (usize, usize),
+) -> (Engine, Vec<Alert>) {
     let mut alerts = Vec::new();
     let mut inputs = Inputs { stream, done: vec![0; stream.inputs.len()] };
     let first = engine(rule);
@@ -252,8 +264,7 @@ pub(super) fn alerts_with_crash(
     while inputs.done.iter().zip(&stream.inputs).any(|(done, all)| *done < all.len()) {
         plain_step(&second, &mut inputs, turns.next().copied().unwrap(), &mut alerts);
     }
-    alerts.extend(second.finish().alerts);
-    alerts
+    (second, alerts)
 }
 
 pub(super) fn plain_step(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clap::ValueEnum;
-use floodmark_detectors::alert::{Alert, Evidence, Incident, Peak};
+use floodmark_detectors::alert::{Alert, Evidence, Incident, Peak, Usual};
 use floodmark_detectors::rule::Card;
 use floodmark_detectors::time::EventTime;
 use serde_json::{Value, json};
@@ -73,6 +73,7 @@ fn incident() -> Alert {
     alert.crossing = alert.evidence.get(3).cloned();
     alert.peak = Some(Peak { measure: 9, at: first.plus(8) });
     alert.before = Some(2);
+    alert.usual = Some(Usual { most: 3, since: first.plus(-86_400) });
     alert.incident = Some(Incident {
         id: "00112233445566778899aabbccddeeff".into(),
         first,
@@ -197,7 +198,8 @@ fn answers_of_an_incident() {
     assert_eq!(
         own["reason"],
         "9 calls such as CreateTrainingJob, StopLogging, PutRolePolicy, .. by ana in account \
-         111122223333 from 198.51.100.7 within 8 seconds; at least 20 events in 180 s is the mark; \
+         111122223333 from 198.51.100.7 within 8 seconds; at least 20 events in 180 s is the mark, \
+         at most 3 is usual; \
          a sign of hostile code being brought in."
     );
 }

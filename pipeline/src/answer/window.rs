@@ -28,6 +28,11 @@ pub(crate) struct Window {
     /// What the timespan before the first sample held when the burst opened.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) before: Option<u64>,
+    /// The most that one timespan held since `usual_since`, about a day before at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) usual: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) usual_since: Option<String>,
 }
 
 impl Window {
@@ -50,6 +55,8 @@ impl Window {
                 .or_else(|| facts.iter().map(within).max().filter(|_| is_whole)),
             peak_at: alert.peak.map(|peak| peak.at.to_string()),
             before: alert.before,
+            usual: alert.usual.map(|usual| usual.most),
+            usual_since: alert.usual.map(|usual| usual.since.to_string()),
         }
     }
 }

@@ -78,6 +78,7 @@ pub(crate) fn burst() -> Alert {
         crossing: None,
         peak: None,
         before: None,
+        usual: None,
         incident: None,
     }
 }

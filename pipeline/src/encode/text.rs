@@ -2,7 +2,7 @@
 //!
 //! Names in it are chosen by whoever sends records, so control characters are replaced.
 
-use floodmark_detectors::alert::{Alert, Life};
+use floodmark_detectors::alert::{Alert, Life, Usual};
 use floodmark_detectors::rule::Level;
 use floodmark_detectors::time::EventTime;
 
@@ -109,12 +109,16 @@ pub(crate) fn reason(alert: &Alert, facts: &[Fact]) -> String {
         "" => String::new(),
         mark => format!("; {mark} is the mark"),
     };
+    let usual = match alert.usual {
+        None => String::new(),
+        Some(Usual { most, .. }) => format!(", at most {most} is usual"),
+    };
     let sign = match alert.rule.scenario.as_deref().and_then(sign) {
         Some(sign) => format!("; a sign of {sign}"),
         None => String::new(),
     };
     let (what, by) = (what(alert, facts), by(alert, facts));
-    printable(&format!("{what}{by}{from} {took}{granted}{mark}{sign}."))
+    printable(&format!("{what}{by}{from} {took}{granted}{mark}{usual}{sign}."))
 }
 
 /// A scenario of the playbook in words.

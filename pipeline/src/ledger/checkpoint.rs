@@ -133,13 +133,14 @@ impl Ledger {
                 Ok((lane, key, body))
             })?;
             let windows = windows.collect::<rusqlite::Result<Vec<_>>>()?;
-            let mut select =
-                connection.prepare("SELECT name, watermark, forgotten, opened FROM lanes")?;
+            let mut select = connection
+                .prepare("SELECT name, watermark, forgotten, opened, since FROM lanes")?;
             let lanes = select.query_map([], |row| {
                 let state = State {
                     watermark: EventTime(row.get(1)?),
                     forgotten: EventTime(row.get(2)?),
                     opened: row.get::<_, i64>(3)?.cast_unsigned(),
+                    since: EventTime(row.get(4)?),
                     windows: Vec::new(),
                 };
                 Ok((row.get(0)?, Saved { state, ..Saved::default() }))
@@ -197,11 +198,11 @@ fn write_window(
 
 fn write_lane(transaction: &Transaction<'_>, lane: &str, state: &State) -> rusqlite::Result<()> {
     let mut upsert = transaction.prepare_cached(
-        "INSERT INTO lanes (name, watermark, forgotten, opened) VALUES (?1, ?2, ?3, ?4)
+        "INSERT INTO lanes (name, watermark, forgotten, opened, since) VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT (name) DO UPDATE SET watermark = excluded.watermark,
-             forgotten = excluded.forgotten, opened = excluded.opened",
+             forgotten = excluded.forgotten, opened = excluded.opened, since = excluded.since",
     )?;
-    let (watermark, forgotten) = (state.watermark.0, state.forgotten.0);
-    upsert.execute(params![lane, watermark, forgotten, state.opened.cast_signed()])?;
+    let (watermark, forgotten, since) = (state.watermark.0, state.forgotten.0, state.since.0);
+    upsert.execute(params![lane, watermark, forgotten, state.opened.cast_signed(), since])?;
     Ok(())
 }

@@ -72,6 +72,9 @@ const STEPS: &[&str] = &[
     -- The lane that goes on with the burst; none where another process does.
     ALTER TABLE alerts ADD COLUMN lane TEXT DEFAULT '';
     ",
+    // From which event time on a key without a window has done nothing unusual; the greatest number
+    // where that is unknown.
+    "ALTER TABLE lanes ADD COLUMN since INTEGER NOT NULL DEFAULT 9223372036854775807;",
 ];
 
 impl Ledger {

@@ -18,7 +18,7 @@ fn alert(id: u128, revision: u32, life: Life) -> Alert {
 
 fn state(watermark: i64) -> State {
     let time = EventTime(watermark);
-    State { watermark: time, forgotten: time, opened: 7, windows: Vec::new() }
+    State { watermark: time, forgotten: time, opened: 7, since: EventTime(5), windows: Vec::new() }
 }
 
 /// All parts of a checkpoint.
@@ -65,7 +65,8 @@ fn what_was_said_and_saved_is_there_after_it_was_closed() {
     let input = &resumed.inputs["k t[0]"];
     let reread_from = input.reread_from.as_deref();
     assert_eq!((&*input.position, input.settled, reread_from), ("12", EventTime(3), Some("7")));
-    assert_eq!(resumed.lanes[""].state.opened, 7);
+    let State { opened, since, .. } = resumed.lanes[""].state;
+    assert_eq!((opened, since), (7, EventTime(5)));
     let said: Vec<_> =
         resumed.lanes[""].said.iter().map(|a| (a.id.0, a.revision, a.life)).collect();
     assert_eq!(said, [(2, 1, Life::Open), (1, 2, Life::Closed)], "a revision is said once");
