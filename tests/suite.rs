@@ -22,6 +22,7 @@ mod suite {
     mod oracle;
     mod program;
     mod query;
+    mod reload;
     mod replay;
     mod rules;
     mod run;

@@ -9,6 +9,7 @@ mod batch;
 mod ear;
 mod needs;
 mod outcome;
+mod reload;
 mod state;
 
 use std::sync::Arc;

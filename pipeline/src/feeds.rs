@@ -66,6 +66,12 @@ fn each(record: &Record<'_>, found: &mut dyn FnMut(&str)) {
     }
 }
 
+/// Whether an alert is one of those that tell of a feed: no rule's, and of no window.
+#[must_use]
+pub fn says(alert: &Alert) -> bool {
+    alert.rule.id == COVERAGE
+}
+
 /// When each feed that rules need was seen last.
 #[derive(Debug, Default)]
 pub struct Feeds {
@@ -95,10 +101,15 @@ impl Feeds {
         feeds
     }
 
+    /// The same for other rules.
+    #[must_use]
+    pub fn now_needed_by(self, rules: &RuleSet, now_ms: i64) -> Feeds {
+        Feeds { told: self.told, ..Feeds::needed_by(rules, self.seen_ms, now_ms) }
+    }
+
     /// Goes on after what was said before a restart.
     pub fn recall(&mut self, said: &[Alert]) {
-        for alert in said.iter().filter(|alert| alert.rule.id == COVERAGE && !alert.life.is_last())
-        {
+        for alert in said.iter().filter(|alert| says(alert) && !alert.life.is_last()) {
             if let Some(feed) = alert.key.first() {
                 self.told.insert(feed.clone(), alert.clone());
             }

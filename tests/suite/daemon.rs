@@ -80,6 +80,13 @@ impl Daemon {
         assert_eq!(code, Some(0), "{}", self.said());
     }
 
+    /// Asks it to read its rules again.
+    pub(super) fn reload(&mut self) {
+        self.assert_runs();
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-HUP", &id]).status().unwrap().success());
+    }
+
     /// Waits until it has said this.
     #[track_caller]
     pub(super) fn until_said(&mut self, what: &str) {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use floodmark_detectors::time::EventTime;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -119,4 +120,41 @@ pub(super) fn sorted<T: Ord>(items: impl Iterator<Item = T>) -> Vec<T> {
     let mut items: Vec<T> = items.collect();
     items.sort_unstable();
     items
+}
+
+/// A rule by which two calls are a burst.
+pub(super) const PAIR: &str = "\
+title: A call
+name: call
+status: experimental
+description: Every call of the test.
+author: Floodmark
+logsource: {product: aws, service: cloudtrail}
+detection:
+  call: {eventSource: sagemaker.amazonaws.com}
+  condition: call
+---
+title: Two calls
+id: 1c9ad34e-6a3c-4b38-a46a-6d3f8dd9d6b3
+status: experimental
+description: Two calls are a burst.
+author: Floodmark
+level: low
+correlation:
+  type: event_count
+  rules: [call]
+  group-by: [floodmark.account]
+  timespan: 2s
+  condition: {gte: 2}
+";
+
+/// The record of a call.
+pub(super) fn call(number: usize, time: EventTime) -> String {
+    format!(
+        "{{\"eventVersion\":\"1.11\",\"userIdentity\":{{\"type\":\"IAMUser\",\
+         \"accountId\":\"111122223333\",\"userName\":\"ada\"}},\"eventTime\":\"{time}\",\
+         \"eventSource\":\"sagemaker.amazonaws.com\",\"eventName\":\"ListModels\",\
+         \"awsRegion\":\"eu-west-1\",\"eventID\":\"00000000-0000-4000-8000-{number:012}\",\
+         \"eventType\":\"AwsApiCall\",\"recipientAccountId\":\"111122223333\"}}"
+    )
 }

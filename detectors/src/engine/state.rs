@@ -95,8 +95,9 @@ impl Engine {
     /// of each whose samples may come again. A burst that trips again near one of these takes its
     /// id, and never lowers its count.
     ///
-    /// Windows of rules that are gone or have changed are left out. What comes out of it is what a
-    /// stop between a child window and its parent had left undone.
+    /// Windows of rules that are gone or have changed are left out, and saved as empty. What comes
+    /// out of it is what a stop between a child window and its parent had left undone, and the end
+    /// of bursts whose rule is gone.
     pub fn restore(&self, state: State, said: &[Alert]) -> Outcome {
         self.watermark.fetch_max(state.watermark.0, Ordering::AcqRel);
         self.forgotten.fetch_max(state.forgotten.0, Ordering::AcqRel);
@@ -104,20 +105,43 @@ impl Engine {
         self.since.fetch_min(state.since.0, Ordering::AcqRel);
         let mut places = Vec::new();
         for (key, window) in state.windows {
-            let rule = self.rules.rules.iter().position(|rule| rule.tag == window.rule_tag);
-            let Some(index) = rule else { continue };
-            for burst in window.bursts() {
-                self.opened.fetch_max(burst.opened + 1, Ordering::AcqRel);
-            }
-            self.hold(super::grown(0, window.record_bytes()));
-            if self.windows.insert(key, window).is_none() {
-                places.push((index, key));
+            match self.rule_of(&window) {
+                Some(index) => places.extend(self.take_up(index, key, window)),
+                None if window.is_empty() => {}
+                None => self.note_emptied(key, window),
             }
         }
+        let mut out = Outcome::default();
         for alert in joined(said) {
-            places.extend(self.resume(&alert));
+            places.extend(self.resume(&alert, &mut out));
         }
-        for (index, key) in &places {
+        self.call(&places);
+        self.lift_again(&places, &mut out);
+        out
+    }
+
+    /// The rule that a window is of, if it is as it was.
+    pub(super) fn rule_of(&self, window: &Window) -> Option<RuleIndex> {
+        self.rules.rules.iter().position(|rule| rule.tag == window.rule_tag)
+    }
+
+    /// Takes a window of another engine in; its place, unless it was there.
+    pub(super) fn take_up(
+        &self,
+        index: RuleIndex,
+        key: WindowKey,
+        window: Window,
+    ) -> Option<(RuleIndex, WindowKey)> {
+        for burst in window.bursts() {
+            self.opened.fetch_max(burst.opened + 1, Ordering::AcqRel);
+        }
+        self.hold(super::grown(0, window.record_bytes()));
+        self.windows.insert(key, window).is_none().then_some((index, key))
+    }
+
+    /// Puts windows that were taken up into the agendas of their rules.
+    pub(super) fn call(&self, places: &[(RuleIndex, WindowKey)]) {
+        for (index, key) in places {
             let (Some(rule), Some(agenda)) =
                 (self.rules.rules.get(*index), self.agendas.get(*index))
             else {
@@ -134,15 +158,26 @@ impl Engine {
                 agenda.call(at, *key);
             }
         }
-        self.lift_again(&places)
     }
 
-    /// Puts what was said of a burst into its window; the window if it was not there.
-    fn resume(&self, alert: &Alert) -> Option<(RuleIndex, WindowKey)> {
+    /// Puts what was said of a burst into its window; the window if it was not there. If there is no
+    /// such rule any more, the burst is over.
+    pub(super) fn resume(
+        &self,
+        alert: &Alert,
+        out: &mut Outcome,
+    ) -> Option<(RuleIndex, WindowKey)> {
         self.opened.fetch_max(alert.opened + 1, Ordering::AcqRel);
         let index = self.rules.rules.iter().position(|rule| {
             rule.card.id == alert.rule.id && rule.card.group_by == alert.rule.group_by
-        })?;
+        });
+        let Some(index) = index else {
+            if !alert.life.is_last() {
+                let revision = alert.revision + 1;
+                out.alerts.push(Alert { revision, life: Life::Closed, ..alert.clone() });
+            }
+            return None;
+        };
         let rule = self.rules.rules.get(index)?;
         let key = WindowKey::of(self.options.seed, rule.tag, alert.key.iter().map(AsRef::as_ref));
         if matches!(alert.life, Life::Merged(_)) {
@@ -165,8 +200,7 @@ impl Engine {
 
     /// Gives the samples of correlations to their parents once more: a stop may have come between
     /// the mark in the child and the sample in the parent, and what the parent has stays as it is.
-    fn lift_again(&self, places: &[(RuleIndex, WindowKey)]) -> Outcome {
-        let mut out = Outcome::default();
+    fn lift_again(&self, places: &[(RuleIndex, WindowKey)], out: &mut Outcome) {
         for (index, key) in places {
             let Some(rule) = self.rules.rules.get(*index).filter(|rule| !rule.taps.is_empty())
             else {
@@ -180,17 +214,27 @@ impl Engine {
             };
             for held in &lifted {
                 for tap in &rule.taps {
-                    self.lift(rule, &key, tap, held, self.watermark(), &mut out);
+                    self.lift(rule, &key, tap, held, self.watermark(), out);
                 }
             }
         }
-        out
     }
 
     /// Notes that a window changed that had not since it was last saved. Called without a lock.
     pub(super) fn note_dirty(&self, key: WindowKey) {
         if self.options.keeps_changes {
             self.dirty.lock().keys.push(key);
+        }
+    }
+
+    /// Notes that a window which is in no map is to be saved as empty.
+    pub(super) fn note_emptied(&self, key: WindowKey, window: Window) {
+        if self.options.keeps_changes {
+            let mut dirty = self.dirty.lock();
+            if !window.is_dirty {
+                dirty.keys.push(key);
+            }
+            dirty.emptied.insert(key, window.emptied());
         }
     }
 

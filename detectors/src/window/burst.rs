@@ -195,6 +195,13 @@ impl Burst {
         }
     }
 
+    /// What was said of it last, as it stands now; none if nothing was.
+    #[must_use]
+    pub fn said(&self, rule: &Rule, key: &Arc<[Box<str>]>) -> Option<Alert> {
+        let said = self.clone().say(Life::Update, rule, key);
+        self.was_told().then_some(Alert { revision: self.revision, ..said })
+    }
+
     /// Bytes of the records it keeps.
     #[must_use]
     pub fn record_bytes(&self) -> u64 {

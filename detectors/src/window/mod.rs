@@ -300,6 +300,25 @@ impl Window {
             && !self.waiting.remembers()
     }
 
+    /// What was said of each burst in it that nothing says is over.
+    pub(crate) fn said(&self, rule: &Rule) -> Vec<Alert> {
+        let bursts = self.bursts.iter().filter_map(|burst| burst.said(rule, &self.key));
+        bursts.chain(self.said.iter().cloned()).collect()
+    }
+
+    /// The same with nothing in it.
+    pub(crate) fn emptied(self) -> Window {
+        Window {
+            samples: Samples::default(),
+            waiting: Waiting::Nothing,
+            waiting_bytes: 0,
+            bursts: Vec::new(),
+            usual: None,
+            said: Vec::new(),
+            ..self
+        }
+    }
+
     /// The same without what is usual.
     pub(crate) fn without_usual(self) -> Window {
         Window { usual: None, ..self }

@@ -7,6 +7,7 @@
 mod evidence;
 mod handover;
 mod ledger;
+mod reload;
 mod silence;
 mod stream;
 mod usual;

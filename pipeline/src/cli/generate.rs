@@ -11,7 +11,7 @@ use floodmark_detectors::time::EventTime;
 use indicatif::ProgressBar;
 
 use super::brokers::BrokersArgs;
-use super::stop;
+use super::signals;
 use super::writer::{PER_PAYLOAD, Packs, Producing, StreamArgs};
 use crate::clock::Stopwatch;
 use crate::config::parse_duration;
@@ -177,7 +177,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
 
 /// Writes all to a topic or stream, at the rate that is wished; how many records.
 fn fill(args: &Args, plan: &Plan) -> anyhow::Result<u64> {
-    let stopped = stop::on_signal()?;
+    let stopped = signals::stop()?;
     let (mut writer, partitions) = match (&args.kafka, &args.topic) {
         (Some(addresses), Some(topic)) => {
             Producing::into_topic(&args.brokers.at(addresses)?, topic)?

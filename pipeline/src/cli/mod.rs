@@ -10,7 +10,7 @@ mod query;
 mod replay;
 mod rules;
 mod run;
-mod stop;
+mod signals;
 mod test;
 mod tune;
 mod writer;

@@ -15,7 +15,7 @@ use floodmark_detectors::rule::{Kind, Mode, Rule, RuleSet};
 use super::replay::past::{Past, past};
 use super::replay::workers;
 use super::rules::shown;
-use super::{Chosen, print, stop};
+use super::{Chosen, print, signals};
 use crate::config::parse_duration;
 use crate::encode::redact::printable;
 
@@ -64,7 +64,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
     let from_stdin = args.paths.iter().any(|path| path.as_os_str() == "-");
     anyhow::ensure!(!from_stdin, "standard input can be read once only: name files to tune on");
-    let stopped = stop::on_signal()?;
+    let stopped = signals::stop()?;
     let workers = args.workers.unwrap_or_else(workers);
     let mut rungs = Vec::new();
     for halves in RUNGS_HALVES {

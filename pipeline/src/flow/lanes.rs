@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use floodmark_detectors::alert::Alert;
 use floodmark_detectors::engine::{EVIDENCE_BYTES_MAX, Engine, Options, State};
@@ -15,6 +15,7 @@ use floodmark_detectors::rule::RuleSet;
 use floodmark_detectors::time::EventTime;
 
 use super::order::Order;
+use crate::feeds;
 use crate::progress::Input;
 
 /// The lanes of inputs that have their own.
@@ -28,9 +29,10 @@ const EVIDENCE_PARTS: u64 = 16;
 pub struct Lane {
     /// The input's name; empty for the lane of all.
     name: Arc<str>,
-    engine: Arc<Engine>,
+    /// Written only to put one with other rules in its place.
+    engine: RwLock<Arc<Engine>>,
     order: Mutex<Order>,
-    /// What a stop had left unsaid.
+    /// What a stop, or other rules, had left unsaid.
     left: Mutex<Vec<Alert>>,
     is_over: AtomicBool,
 }
@@ -46,10 +48,12 @@ pub struct Saved {
 
 impl Lane {
     fn new(name: Arc<str>, engine: Arc<Engine>, saved: Option<Saved>) -> Lane {
-        let Saved { state, said } = saved.unwrap_or_default();
+        let Saved { state, mut said } = saved.unwrap_or_default();
+        said.retain(|alert| !feeds::says(alert));
         let order = Mutex::new(Order::after(&said, &state.windows));
         let left = engine.restore(state, &said).alerts;
-        Lane { name, engine, order, left: Mutex::new(left), is_over: AtomicBool::new(false) }
+        let (engine, left) = (RwLock::new(engine), Mutex::new(left));
+        Lane { name, engine, order, left, is_over: AtomicBool::new(false) }
     }
 
     /// The input's name; empty for the lane of all.
@@ -58,11 +62,20 @@ impl Lane {
         self.name.clone()
     }
 
-    pub(super) fn engine(&self) -> &Engine {
-        &self.engine
+    /// Its engine, which stays in its place for as long as this is held.
+    pub(super) fn engine(&self) -> RwLockReadGuard<'_, Arc<Engine>> {
+        self.engine.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What a stop had left unsaid.
+    /// Waits for whoever works with the engine, and goes on with other rules.
+    fn reload(&self, rules: &Arc<RuleSet>) {
+        let mut engine = self.engine.write().unwrap_or_else(PoisonError::into_inner);
+        let (next, outcome) = engine.hand_over(rules.clone());
+        *engine = Arc::new(next);
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).extend(outcome.alerts);
+    }
+
+    /// What a stop, or other rules, had left unsaid.
     pub(super) fn left(&self) -> Vec<Alert> {
         std::mem::take(&mut *self.left.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -82,13 +95,15 @@ impl Lane {
 pub struct Lanes {
     /// The one of all inputs, unless each has its own.
     shared: Option<Arc<Lane>>,
-    rules: Arc<RuleSet>,
     options: Options,
     each: Mutex<Each>,
+    /// Rules have changed, and what follows is not said yet.
+    is_reloaded: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct Each {
+    rules: Arc<RuleSet>,
     lanes: BTreeMap<Input, Arc<Lane>>,
     /// Of inputs that are not read yet, by name.
     saved: BTreeMap<String, Saved>,
@@ -104,7 +119,7 @@ impl Lanes {
     pub fn shared(rules: Arc<RuleSet>, engine: Arc<Engine>) -> Lanes {
         let lane = Lane::new("".into(), engine, None);
         let options = Options::default();
-        Lanes { shared: Some(Arc::new(lane)), rules, options, each: Mutex::default() }
+        Lanes::of_parts(Some(lane), options, Each { rules, ..Each::default() })
     }
 
     /// What a process goes on with: one lane, or one for each input. Windows that were kept
@@ -124,10 +139,29 @@ impl Lanes {
         let gone = other.map(|(name, _)| Arc::from(name)).collect();
         let shared = (!is_keyed).then(|| {
             let engine = Arc::new(Engine::new(rules.clone(), options.clone()));
-            Arc::new(Lane::new("".into(), engine, kept.remove("")))
+            Lane::new("".into(), engine, kept.remove(""))
         });
-        let each = Each { saved: kept, gone, ..Each::default() };
-        (Lanes { shared, rules, options, each: Mutex::new(each) }, dropped)
+        let each = Each { rules, saved: kept, gone, ..Each::default() };
+        (Lanes::of_parts(shared, options, each), dropped)
+    }
+
+    fn of_parts(shared: Option<Lane>, options: Options, each: Each) -> Lanes {
+        let (shared, each) = (shared.map(Arc::new), Mutex::new(each));
+        Lanes { shared, options, each, is_reloaded: AtomicBool::new(false) }
+    }
+
+    /// Goes on with other rules from now on.
+    pub fn reload(&self, rules: &Arc<RuleSet>) {
+        // Held throughout, so that no lane is made meanwhile.
+        let mut each = self.each();
+        each.rules = rules.clone();
+        self.shared.iter().chain(each.lanes.values()).for_each(|lane| lane.reload(rules));
+        self.is_reloaded.store(true, Ordering::Release);
+    }
+
+    /// Whether rules have changed since this was last asked.
+    pub(super) fn take_reloaded(&self) -> bool {
+        self.is_reloaded.swap(false, Ordering::AcqRel)
     }
 
     /// Whether each input has its own.
@@ -151,7 +185,7 @@ impl Lanes {
             return lane.clone();
         }
         let judges_from = each.anew.remove(name.as_ref()).unwrap_or(EventTime::MIN);
-        let engine = Engine::new(self.rules.clone(), self.options.clone())
+        let engine = Engine::new(each.rules.clone(), self.options.clone())
             .judging_from(judges_from)
             .with_evidence_bytes_max(EVIDENCE_BYTES_MAX / EVIDENCE_PARTS);
         let saved = each.saved.remove(name.as_ref());
@@ -205,20 +239,20 @@ impl Lanes {
     /// The least watermark of all lanes that have one.
     #[must_use]
     pub fn watermark(&self) -> EventTime {
-        let watermarks = self.all().into_iter().map(|lane| lane.engine.watermark());
+        let watermarks = self.all().into_iter().map(|lane| lane.engine().watermark());
         watermarks.filter(|time| *time > EventTime::MIN).min().unwrap_or(EventTime::MIN)
     }
 
     /// How many windows there are.
     #[must_use]
     pub fn window_count(&self) -> usize {
-        self.all().into_iter().map(|lane| lane.engine.window_count()).sum()
+        self.all().into_iter().map(|lane| lane.engine().window_count()).sum()
     }
 
     /// Bytes of records that windows hold as evidence.
     #[must_use]
     pub fn evidence_bytes(&self) -> u64 {
-        self.all().into_iter().map(|lane| lane.engine.evidence_bytes()).sum()
+        self.all().into_iter().map(|lane| lane.engine().evidence_bytes()).sum()
     }
 
     fn each(&self) -> MutexGuard<'_, Each> {

@@ -204,6 +204,9 @@ pub fn run(
             tell(Heard::left(lane));
         }
         loop {
+            if lanes.take_reloaded() {
+                lanes.all().iter().for_each(|lane| tell(Heard::left(lane)));
+            }
             match reports_out.recv_timeout(WAIT) {
                 Ok(heard) => tell(heard),
                 Err(RecvTimeoutError::Timeout) => tell(Heard::of_none(Report::default())),
@@ -235,7 +238,7 @@ impl Heard {
         Heard { lane: None, is_reread: false, report }
     }
 
-    /// What a stop had left unsaid.
+    /// What a stop, or other rules, had left unsaid.
     fn left(lane: &Arc<Lane>) -> Heard {
         Heard::of(lane, Report { alerts: lane.left(), ..Report::default() })
     }

@@ -39,7 +39,7 @@ pub(super) fn work(
             next = opened.open(next, &name, &batch, &mut report.rejects);
             report.envelopes.add(opened.counts());
             let came = Came { input: &name, opened: &opened, batch: &batch, latest };
-            newest = newest.max(came.apply(lane.engine(), settings.watches_feeds, &mut report));
+            newest = newest.max(came.apply(&lane.engine(), settings.watches_feeds, &mut report));
         }
         let in_time = newest.in_time.map(|time| time.plus(-settings.lateness_secs));
         let worked = Worked {

@@ -3,14 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use floodmark::clock;
-use floodmark_detectors::time::EventTime;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use super::super::daemon::{Daemon, Metronome};
 use super::super::oracle::{SHORT, Told};
 use super::super::program::until;
-use super::super::traffic::values;
+use super::super::traffic::{PAIR, call, values};
 use super::broker::Broker;
 use super::{Feed, PARTITIONS, Place};
 
@@ -124,32 +123,6 @@ fn what_was_deleted_before_it_was_read_is_told_and_the_rest_is_read() {
 /// Seconds that [`PAIR`] spans.
 const PAIR_SECS: i64 = 2;
 
-/// A rule by which two calls are a burst.
-pub(super) const PAIR: &str = "\
-title: A call
-name: call
-status: experimental
-description: Every call of the test.
-author: Floodmark
-logsource: {product: aws, service: cloudtrail}
-detection:
-  call: {eventSource: sagemaker.amazonaws.com}
-  condition: call
----
-title: Two calls
-id: 1c9ad34e-6a3c-4b38-a46a-6d3f8dd9d6b3
-status: experimental
-description: Two calls are a burst.
-author: Floodmark
-level: low
-correlation:
-  type: event_count
-  rules: [call]
-  group-by: [floodmark.account]
-  timespan: 2s
-  condition: {gte: 2}
-";
-
 /// A daemon's place that looks for two calls, with nothing but the clock to make time pass.
 struct Calls {
     _folder: TempDir,
@@ -192,15 +165,4 @@ impl Calls {
         let told = values(&std::fs::read_to_string(&self.alerts).unwrap());
         assert_eq!(told[0]["count"], Value::from(2), "{told:?}");
     }
-}
-
-/// The record of a call.
-pub(super) fn call(number: usize, time: EventTime) -> String {
-    format!(
-        "{{\"eventVersion\":\"1.11\",\"userIdentity\":{{\"type\":\"IAMUser\",\
-         \"accountId\":\"111122223333\",\"userName\":\"ada\"}},\"eventTime\":\"{time}\",\
-         \"eventSource\":\"sagemaker.amazonaws.com\",\"eventName\":\"ListModels\",\
-         \"awsRegion\":\"eu-west-1\",\"eventID\":\"00000000-0000-4000-8000-{number:012}\",\
-         \"eventType\":\"AwsApiCall\",\"recipientAccountId\":\"111122223333\"}}"
-    )
 }

@@ -7,9 +7,8 @@ use serde_json::Value;
 
 use super::super::daemon::{Daemon, Metronome};
 use super::super::program::{args, floodmark};
-use super::super::traffic::values;
+use super::super::traffic::{PAIR, call, values};
 use super::broker::Broker;
-use super::outage::{PAIR, call};
 
 #[test]
 fn secure_brokers_are_read_from_and_written_to() {

@@ -14,7 +14,7 @@ use super::brokers::BrokersArgs;
 use super::generate::PlanArgs;
 use super::replay::workers;
 use super::writer::{Packs, StreamArgs, Writer};
-use super::{Chosen, stop};
+use super::{Chosen, signals};
 use crate::clock::Stopwatch;
 use crate::flow::{self, Lanes};
 use crate::generate::{Feed, Plan, Wrapping, deliveries, history, planted};
@@ -96,7 +96,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
     let plan = args.plan.plan(Feed::Disordered);
     let rules = Arc::new(Chosen::default().load()?);
-    let stopped = stop::on_signal()?;
+    let stopped = signals::stop()?;
     let Place { name, server, partitions, source, mut writer, mut kept } =
         Place::open(args, &stopped)?;
     if !args.quiet {

@@ -17,7 +17,7 @@ use floodmark_detectors::rule::Mode;
 use floodmark_detectors::time::EventTime;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
-use super::{Chosen, print, stop};
+use super::{Chosen, print, signals};
 use crate::clock::{self, Stopwatch};
 use crate::config::parse_duration;
 use crate::encode::ocsf::{View, ocsf};
@@ -74,7 +74,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
     if !args.compare.is_empty() {
-        let stopped = stop::on_signal()?;
+        let stopped = signals::stop()?;
         let workers = args.workers.unwrap_or_else(workers);
         let (text, is_whole) =
             compare::compare(&args.paths, &args.compare, args.lateness, workers, &stopped)?;
@@ -128,7 +128,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
         has_end: args.learn.is_none(),
         ..flow::Settings::default()
     };
-    let stopped = stop::on_signal()?;
+    let stopped = signals::stop()?;
     let stopwatch = Stopwatch::start();
     let mut fault = None;
     let mut hear = |report: Report| {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crossbeam_channel::Receiver;
 use floodmark_detectors::alert::{Alert, AlertId, Life};
 use floodmark_detectors::engine::Counts;
-use floodmark_detectors::rule::Mode;
+use floodmark_detectors::rule::{Mode, RuleSet};
 use floodmark_detectors::time::EventTime;
 use hdrhistogram::Histogram;
 
@@ -413,6 +413,11 @@ impl Daemon {
             self.sent,
             self.observed.values().sum::<u64>(),
         )
+    }
+
+    /// Goes on for other rules.
+    pub(super) fn now_needs(&mut self, rules: &RuleSet) {
+        self.feeds = std::mem::take(&mut self.feeds).now_needed_by(rules, clock::wall_ms());
     }
 
     /// Sends what is on its way, closes the sinks, and says how it went; whether all went well.

@@ -2,6 +2,7 @@
 
 mod daemon;
 mod ends;
+mod reload;
 mod saving;
 
 use std::io::BufWriter;
@@ -15,7 +16,7 @@ use floodmark_detectors::engine::Options;
 
 use super::check::Examined;
 use super::replay::workers;
-use super::stop;
+use super::signals;
 use crate::clock;
 use crate::config::{Http, Settings};
 use crate::encode::text::counted;
@@ -44,6 +45,10 @@ where it was, and loses and renames nothing. An alert is on the disk before it i
 It runs until every source has ended (with Kafka: for ever) or until SIGINT or SIGTERM: then it
 sends what is on its way, and ends. Bursts that are open then stay open: nothing says that they are
 over, unless --until-idle is given. A second signal ends it where it stands.
+
+SIGHUP reads the configuration again and goes on with the rules and the environment that it names
+now, without a pause; where anything in it has a fault, with those there are. Windows of rules that
+are unchanged go on, bursts of rules that are gone are over.
 
 Exit code 0: ended or stopped, all well; 1: an alert could not be delivered, or a file could not be
 read; 2: it could not run, or a source failed.
@@ -77,8 +82,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
         anyhow::bail!("{faults}; nothing was started\n{}", examined.faults.join("\n"));
     };
     let rejects = args.rejects.as_ref().map(append).transpose()?;
-    let rules = Arc::new(rules);
-    let stopped = stop::on_signal()?;
+    let mut rules = Arc::new(rules);
+    let (stopped, reloads) = signals::stop_and_reload()?;
     let ledger = ledger(&settings, &args.config, args.standby)?;
     let options = Options {
         seed: ledger.seed()?,
@@ -137,6 +142,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<bool> {
     let ran = flow::run(&lanes, Box::new(source), &flow_settings, &stopped, &mut |report| {
         daemon.hear(report);
         daemon.tell_status(&lanes);
+        if reloads.swap(false, Ordering::Relaxed) {
+            reload::reload(&args.config, &settings, &mut rules, &lanes, &mut daemon);
+        }
     });
     let is_well = daemon.close(&lanes, stopped.load(Ordering::Relaxed))?;
     ran?;
