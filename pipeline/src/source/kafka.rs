@@ -12,6 +12,7 @@
 //! was read of it is durable and committed, or [`LEAVE`] has passed: its next owner then repeats
 //! little, and misses nothing.
 
+mod commit;
 mod connect;
 mod group;
 mod handover;
@@ -25,9 +26,8 @@ use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
-use rdkafka::topic_partition_list::Offset;
 
-use super::batch::{Batch, Durable, Handover, Next, Source, SourceError, Word};
+use super::batch::{Batch, Handover, Next, Source, SourceError, Word};
 use crate::clock::Stopwatch;
 use crate::encode::text::counted;
 use crate::iam::Iam;
@@ -54,11 +54,6 @@ const WATERMARKS: Duration = Duration::from_secs(5);
 
 /// How long after brokers could not be heard what befalls this member is laid to that.
 const TROUBLE: Duration = Duration::from_secs(300);
-
-/// How often all offsets are committed, whether or not they have moved. What is refused while the
-/// group is made anew stays refused; and what a coordinator that fails does not answer, librdkafka
-/// sends again later, beside what was committed since, so that the older may come last and hold.
-const COMMIT_ALL: Duration = Duration::from_secs(5);
 
 /// Partitions that are told by name, at most.
 const NAMES_MAX: usize = 4;
@@ -297,59 +292,6 @@ impl Kafka {
         format!("{} ({})", counted(inputs.len(), "partition"), names.join(", "))
     }
 
-    fn commit(&mut self, inputs: &[Input], mode: CommitMode) {
-        let mut list = TopicPartitionList::new();
-        for input in inputs {
-            let (Some((topic, partition)), Some(to)) =
-                (self.partitions.get(*input as usize), self.durable.get(input))
-            else {
-                continue;
-            };
-            let mut element = list.add_partition(topic, *partition);
-            if let Some(handover) = self.handovers.get(input) {
-                element.set_metadata(handover::note(handover));
-            }
-            if let Err(error) = element.set_offset(Offset::Offset(*to)) {
-                self.say(error.to_string());
-            }
-        }
-        if list.count() > 0
-            && let Err(error) = self.consumer.commit(&list, mode)
-        {
-            // The ledger has the positions, and all are committed again soon.
-            self.say(format!("offsets could not be committed: {error}"));
-        }
-    }
-
-    fn commit_all_from_time_to_time(&mut self) {
-        if self.all_committed.elapsed() >= COMMIT_ALL {
-            self.all_committed = Stopwatch::start();
-            let is_ours = |input: &&Input| !self.given_up.contains(input);
-            let inputs: Vec<Input> = self.durable.keys().filter(is_ours).copied().collect();
-            self.commit(&inputs, CommitMode::Async);
-        }
-    }
-
-    /// Takes in how far an input is done; whether that is to be committed.
-    fn moves(&mut self, done: &Durable) -> bool {
-        let Durable { input, position, handover } = done;
-        // Only what is ours now is ours to commit, and only beyond what the group has.
-        let is_ours = self.handed_out.contains_key(input);
-        let until = self.rereads.get(input).map_or(0, |reread| reread.again.until);
-        let Some(to) = position.parse().ok().filter(|to| is_ours && *to >= until) else {
-            return false;
-        };
-        let from = |handover: Option<&Handover>| handover.map(|it| it.reread_from.clone());
-        let before = from(self.handovers.get(input));
-        let moves =
-            self.durable.insert(*input, to) != Some(to) || before != from(handover.as_ref());
-        match handover {
-            Some(handover) => drop(self.handovers.insert(*input, handover.clone())),
-            None => drop(self.handovers.remove(input)),
-        }
-        moves
-    }
-
     fn list(&self, inputs: &[Input]) -> TopicPartitionList {
         let mut list = TopicPartitionList::new();
         for (topic, partition) in inputs.iter().filter_map(|i| self.partitions.get(*i as usize)) {
@@ -418,11 +360,7 @@ impl Source for Kafka {
 
     fn hear(&mut self, word: Word) -> Result<(), SourceError> {
         match word {
-            Word::Durable(done) => {
-                let moves = |it: Durable| self.moves(&it).then_some(it.input);
-                let moved: Vec<Input> = done.into_iter().filter_map(moves).collect();
-                self.commit(&moved, CommitMode::Async);
-            }
+            Word::Durable(done) => self.commit_moved(&done),
             Word::Ahead(ahead) => self.steer(self.is_held, ahead),
             Word::Hold => {
                 if !self.is_held {

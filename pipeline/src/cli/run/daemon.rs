@@ -1,5 +1,7 @@
 //! What the daemon does with what it hears: into the ledger, to the sinks, and a line now and then.
 
+mod status;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufWriter, Write};
 use std::sync::Arc;
@@ -10,25 +12,20 @@ use crossbeam_channel::Receiver;
 use floodmark_detectors::alert::{Alert, AlertId, Life};
 use floodmark_detectors::engine::Counts;
 use floodmark_detectors::rule::{Mode, RuleSet};
-use floodmark_detectors::time::EventTime;
 use hdrhistogram::Histogram;
 
 use crate::clock::{self, Stopwatch};
 use crate::config::Settings;
-use crate::encode::text::counted;
 use crate::envelope;
 use crate::feeds::Feeds;
 use crate::flow::{Lanes, Report};
 use crate::ledger::{Ledger, LedgerError};
-use crate::metrics::{self, Feed, Reason, Rule, Sink, metrics};
+use crate::metrics::{self, Reason, Rule, metrics};
 use crate::open::Reject;
 use crate::sink::{Courier, Leaving};
 use crate::source::history::Aside;
 
 use super::saving::Saving;
-
-/// How often the daemon says how it is.
-const STATUS: Duration = Duration::from_secs(30);
 
 /// Longest latency that is told apart: a day.
 const LATENCY_MS_MAX: u64 = 86_400_000;
@@ -41,18 +38,6 @@ const COMPLAIN: Duration = Duration::from_secs(30);
 
 /// How long a ledger that cannot be written is left alone before it is tried again.
 const LEDGER_PAUSE: Duration = Duration::from_millis(500);
-
-/// How often the metrics that rise and fall are set.
-const MEASURE: Duration = Duration::from_secs(2);
-
-/// Event times beyond this (the year 5138) stand for the end of the input.
-const SECONDS_MAX: i64 = 100_000_000_000;
-
-/// How often old alerts are forgotten.
-const PRUNE: Duration = Duration::from_secs(600);
-
-/// Alerts of bursts that ended less than this before the watermark are never forgotten, seconds.
-const PRUNE_BEFORE_SECS: i64 = 3 * 86_400;
 
 /// What the daemon knows of itself.
 pub(super) struct Daemon {
@@ -297,124 +282,6 @@ impl Daemon {
         }
     }
 
-    /// Every [`STATUS`], one line.
-    pub(super) fn tell_status(&mut self, lanes: &Lanes) {
-        if self.since_pruned.elapsed() >= PRUNE {
-            self.since_pruned = Stopwatch::start();
-            self.prune();
-        }
-        if self.since_measured.elapsed() >= MEASURE {
-            self.since_measured = Stopwatch::start();
-            self.measure(lanes);
-        }
-        let elapsed = self.since_status.elapsed();
-        if elapsed < STATUS {
-            return;
-        }
-        self.look_at_feeds();
-        let since = self.counts.records - self.records_at_status;
-        eprintln!("floodmark: {}", self.status(lanes, rate(since, elapsed)));
-        self.records_at_status = self.counts.records;
-        self.since_status = Stopwatch::start();
-        if let Some(file) = &mut self.reject_file
-            && let Err(error) = file.flush()
-        {
-            self.reject_fault.get_or_insert(error);
-        }
-    }
-
-    /// Sets the metrics that rise and fall.
-    fn measure(&self, lanes: &Lanes) {
-        let metrics = metrics();
-        let whole = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-        metrics.windows.set(whole(lanes.window_count() as u64));
-        metrics.evidence_bytes.set(whole(lanes.evidence_bytes()));
-        metrics.open_bursts.set(whole(self.open.len() as u64));
-        if let watermark @ EventTime(1..=SECONDS_MAX) = lanes.watermark() {
-            metrics.watermark.set(watermark.0);
-        }
-        let now_ms = clock::wall_ms();
-        metrics.blind_rules.clear();
-        for (feed, codes, _) in self.feeds.missing(now_ms) {
-            let feed = Feed { feed: feed.to_owned() };
-            metrics.blind_rules.get_or_create(&feed).set(whole(codes.len() as u64));
-        }
-        for sink in &self.sinks {
-            let Ok(waiting) = self.ledger.waiting(sink) else { continue };
-            let sink = Sink { sink: sink.clone() };
-            metrics.sink_waiting.get_or_create(&sink).set(whole(waiting.count));
-            let waited_ms = waiting.oldest_ms.map_or(0, |said_ms| (now_ms - said_ms).max(0));
-            let waited_secs = waited_ms as f64 / 1_000.0;
-            metrics.sink_waiting_seconds.get_or_create(&sink).set(waited_secs);
-        }
-    }
-
-    /// Says which feeds are missing, and keeps when each was seen.
-    fn look_at_feeds(&mut self) {
-        let news = self.feeds.news(clock::wall_ms());
-        self.say("", &news);
-        self.keep_feeds();
-    }
-
-    fn keep_feeds(&self) {
-        if let Err(error) = self.ledger.keep_feeds(self.feeds.seen_ms()) {
-            eprintln!("floodmark: {error}");
-        }
-    }
-
-    /// Forgets old alerts that every sink has.
-    fn prune(&self) {
-        let sinks: Vec<&str> = self.sinks.iter().map(String::as_str).collect();
-        if let Err(error) = self.ledger.prune(&sinks, self.alerts_max, PRUNE_BEFORE_SECS) {
-            eprintln!("floodmark: {error}");
-        }
-    }
-
-    fn status(&self, lanes: &Lanes, rate: u64) -> String {
-        let watermark = match lanes.watermark() {
-            EventTime::MIN => "none yet".to_owned(),
-            EventTime::MAX => "at the end".to_owned(),
-            time => time.to_string(),
-        };
-        // What was passed over, bounds that were hit (from there on verdicts may be too low, or alerts
-        // show less), and what receivers do without: whoever looks should know.
-        let mut noted = String::new();
-        for (count, what) in [
-            (self.envelopes.control_messages, "control messages skipped"),
-            (self.envelopes.digests, "digest files skipped"),
-            (self.counts.windows_evicted, "windows given up for windows_max"),
-            (self.counts.overflowed, "samples beyond what a window keeps"),
-            (self.counts.evidence_left_out, "samples without their record"),
-            (self.refusals, "refused by sinks"),
-        ] {
-            if count > 0 {
-                noted += &format!(", {count} {what}");
-            }
-        }
-        if !self.latency_ms.is_empty() {
-            let at = |quantile| self.latency_ms.value_at_quantile(quantile);
-            noted += &format!(
-                ", alerts on disk p50 {} ms p99 {} ms after the broker had their records",
-                at(0.5),
-                at(0.99)
-            );
-        }
-        for (feed, codes, _) in self.feeds.missing(clock::wall_ms()) {
-            noted += &format!(", {} blind without {feed}", counted(codes.len(), "rule"));
-        }
-        format!(
-            "{} records, {rate}/s, {} late, {} rejected, {} windows, {} open bursts, {} alerts sent, \
-             {} observed, watermark {watermark}{noted}",
-            self.counts.records,
-            self.late,
-            self.rejects,
-            lanes.window_count(),
-            self.open.len(),
-            self.sent,
-            self.observed.values().sum::<u64>(),
-        )
-    }
-
     /// Goes on for other rules.
     pub(super) fn now_needs(&mut self, rules: &RuleSet) {
         self.feeds = std::mem::take(&mut self.feeds).now_needed_by(rules, clock::wall_ms());
@@ -439,7 +306,7 @@ impl Daemon {
         self.keep_feeds();
         let how = if is_stopped { "stopped" } else { "ended" };
         let elapsed = self.since_start.elapsed();
-        eprintln!("floodmark: {how}: {}", self.status(lanes, rate(self.counts.records, elapsed)));
+        eprintln!("floodmark: {how}: {}", self.status(lanes, self.counts.records, elapsed));
         for (reason, count) in &self.reasons {
             eprintln!("floodmark: {count} rejected: {reason}");
         }
@@ -472,9 +339,4 @@ impl Daemon {
         }
         Ok(undelivered == 0 && self.file_faults == 0)
     }
-}
-
-fn rate(records: u64, elapsed: Duration) -> u64 {
-    let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
-    records.saturating_mul(1_000) / millis
 }
