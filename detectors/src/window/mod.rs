@@ -408,6 +408,12 @@ impl Window {
             let hot = self.waiting.decide(&rule.kind, watermark, &mut freed);
             self.waiting_bytes = self.waiting_bytes.saturating_sub(freed);
             for held in hot {
+                // A quiet that began before that may be none: what broke it was not read again.
+                if matches!(rule.kind, Kind::Silence { quiet_secs, .. }
+                    if held.time.plus(-quiet_secs) < judges_from)
+                {
+                    continue;
+                }
                 if let Added::At(place) = self.samples.add(held, false) {
                     if !rule.taps.is_empty() {
                         self.lift(place..place + 1, out);

@@ -250,6 +250,19 @@ proptest! {
     }
 }
 
+/// Found by the law: the record that broke a quiet is of a batch that is not read again, and the one
+/// before it, which came later, is.
+#[test]
+fn a_quiet_that_was_broken_before_a_handover_is_none_after_it() {
+    let kind = Kind::Silence { quiet_secs: 5, slot_secs: 1, slots: 1 };
+    let rule = rule(kind, 1, Vec::new());
+    let points = [(0, 0), (0, 0), (1, 37), (1, 36), (1, 42), (0, 49)].into_iter().zip(0..);
+    let points = points.map(|((key, time), id)| (key, Point { time, id, value: 0 }));
+    let stream = Stream { lateness: 5, inputs: vec![points.collect()] };
+    let found = handover::run(&rule, &stream, &[(2, 0, 0)], &[2]);
+    assert_eq!(found, Ok(truth(&rule, &stream)));
+}
+
 /// The streams above are worth something only if bursts, merges and late heat occur in them.
 #[test]
 fn the_streams_hold_what_the_laws_are_about() {
