@@ -147,7 +147,7 @@ pub struct Alert {
     #[serde(default)]
     pub peak: Option<Peak>,
     /// What the window held that ends before the first sample, as far as it was known when the burst
-    /// opened: what is usual there. It depends on arrival, so a burst's final form is without it.
+    /// opened. It depends on arrival, so a burst's final form is without it.
     #[serde(default)]
     pub before: Option<u64>,
     /// What is usual of the key, as far as it was settled when the burst opened; none where it is not

@@ -397,7 +397,7 @@ impl Engine {
             self.remove_if(index, window_key, Window::is_empty, |emptied| emptied);
         } else if is_idle && is_crowded {
             // Half of the room is for windows that matter to a verdict.
-            self.remove_if(index, window_key, Window::is_idle, Window::without_usual);
+            self.remove_if(index, window_key, Window::is_idle, Window::emptied);
             self.forget_usual();
         }
         // What is lifted now was in time when it came: it is judged by the time before.

@@ -12,7 +12,7 @@ use super::{Engine, Outcome};
 use crate::alert::{Alert, AlertId, Life};
 use crate::sample::{RuleIndex, WindowKey};
 use crate::time::EventTime;
-use crate::window::{Window, longest_span};
+use crate::window::{Window, longest_span, unknown};
 
 /// Windows of an engine and its watermark, as they stand: what a restart goes on from.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
@@ -28,10 +28,6 @@ pub struct State {
     pub since: EventTime,
     /// Windows by key. One that is empty stands for one that is gone, and tells what it forgot.
     pub windows: Vec<(WindowKey, Window)>,
-}
-
-fn unknown() -> EventTime {
-    EventTime::MAX
 }
 
 /// Nothing.

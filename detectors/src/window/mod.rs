@@ -319,11 +319,6 @@ impl Window {
         }
     }
 
-    /// The same without what is usual.
-    pub(crate) fn without_usual(self) -> Window {
-        Window { usual: None, ..self }
-    }
-
     /// Whether a burst is open in it: then no bound may take it away.
     #[must_use]
     pub fn is_bursting(&self) -> bool {
@@ -405,15 +400,9 @@ impl Window {
             }
         } else {
             let mut freed = 0;
-            let hot = self.waiting.decide(&rule.kind, watermark, &mut freed);
+            let hot = self.waiting.decide(&rule.kind, watermark, judges_from, &mut freed);
             self.waiting_bytes = self.waiting_bytes.saturating_sub(freed);
             for held in hot {
-                // A quiet that began before that may be none: what broke it was not read again.
-                if matches!(rule.kind, Kind::Silence { quiet_secs, .. }
-                    if held.time.plus(-quiet_secs) < judges_from)
-                {
-                    continue;
-                }
                 if let Added::At(place) = self.samples.add(held, false) {
                     if !rule.taps.is_empty() {
                         self.lift(place..place + 1, out);
@@ -434,7 +423,8 @@ impl Window {
     }
 }
 
-fn unknown() -> EventTime {
+/// Since when something is known of which that is not known.
+pub(crate) fn unknown() -> EventTime {
     EventTime::MAX
 }
 

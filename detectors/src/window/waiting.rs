@@ -166,12 +166,14 @@ impl Waiting {
         }
     }
 
-    /// Decides all that `watermark` settles, and yields what is hot, in order of time. `freed` counts
-    /// bytes of records that are no longer held here.
+    /// Decides all that `watermark` settles, and yields what is hot, in order of time. A quiet that began
+    /// before `judges_from` may be none: what broke it was not read again. `freed` counts bytes of
+    /// records that are no longer held here.
     pub(super) fn decide(
         &mut self,
         kind: &Kind,
         watermark: EventTime,
+        judges_from: EventTime,
         freed: &mut u64,
     ) -> Vec<Held> {
         match (self, kind) {
@@ -244,7 +246,7 @@ impl Waiting {
                         times.get(place + 1).is_none_or(|next| *next > time.plus(*quiet_secs));
                     let slot = time.0.div_euclid(*slot_secs);
                     let filled = (slot - i64::from(*slots) + 1..=slot).all(|s| active.contains(&s));
-                    if quiet && filled {
+                    if quiet && filled && time >= judges_from {
                         hot.push(Held { time: time.plus(*quiet_secs), ..held });
                     }
                 }
