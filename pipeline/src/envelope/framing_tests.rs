@@ -6,6 +6,7 @@ use flate2::{Compression, write::GzEncoder};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+use super::broken::AGAIN_GRACE_BYTES;
 use super::*;
 
 /// Gives at most so many bytes a read.
