@@ -1,17 +1,18 @@
-//! How fast is the way from bytes to bursts, and what does each part of it cost?
+//! How fast is the way from payloads to bursts, and what does each part of it cost?
 //!
 //! Yardstick: the plainest program that does the same for one rule, `serde_json` into a struct and a
 //! queue of times per principal. It takes records in order, counts duplicates twice and misses what
 //! comes late; it is what one writes first. See `benches/README.md`.
 
-#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::collections::{HashMap, VecDeque};
 use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use floodmark::generate::{Attacks, Feed, Plan, deliveries};
+use floodmark::envelope::{Found, Opener};
+use floodmark::generate::{Attacks, Feed, Plan, cloud_watch, deliveries, gzip};
 use floodmark_detectors::engine::{Engine, Options};
 use floodmark_detectors::field::Fields;
 use floodmark_detectors::record::Record;
@@ -23,6 +24,8 @@ const RECORDS: usize = 20_000;
 /// The same attacks in this many are one record in twenty-five.
 const ORDINARY: usize = 100_000;
 const BATCH: usize = 512;
+/// Records that CloudWatch Logs puts into one payload here.
+const PACKED: usize = 100;
 const LATENESS_SECS: i64 = 900;
 
 fn feed(records: usize) -> Vec<Vec<u8>> {
@@ -52,14 +55,21 @@ fn packs() -> [(&'static str, Arc<RuleSet>); 3] {
     ]
 }
 
-fn run(rules: &Arc<RuleSet>, feed: &[Vec<u8>]) -> usize {
+/// What a worker does with payloads, so many at a time.
+#[inline(never)]
+fn run(rules: &Arc<RuleSet>, payloads: &[Vec<u8>], batch: usize) -> usize {
     let engine = Engine::new(rules.clone(), Options::default());
     let mut newest = EventTime::MIN;
     let mut alerts = 0;
-    let mut records = Vec::with_capacity(BATCH);
-    for batch in feed.chunks(BATCH) {
-        records.clear();
-        records.extend(batch.iter().filter_map(|bytes| Record::decode(bytes).ok()));
+    let mut opener = Opener::default();
+    for payloads in payloads.chunks(batch) {
+        opener.clear();
+        for (number, payload) in payloads.iter().enumerate() {
+            opener.open(number, payload, &mut |_| {});
+        }
+        let bytes = |found: &Found| opener.bytes(found, &payloads[found.payload]);
+        let records: Vec<Record<'_>> =
+            opener.found().iter().filter_map(|found| Record::decode(bytes(found)).ok()).collect();
         let outcome = engine.apply(&records);
         newest = newest.max(outcome.newest.unwrap_or(EventTime::MIN));
         alerts += outcome.alerts.len() + engine.advance(newest.plus(-LATENESS_SECS)).alerts.len();
@@ -116,7 +126,7 @@ fn whole(c: &mut Criterion) {
     group.bench_function("naive serde_json, one rule", |b| b.iter(|| naive(black_box(&feed))));
     for (name, rules) in packs() {
         group.bench_function(format!("floodmark, {name}"), |b| {
-            b.iter(|| run(&rules, black_box(&feed)));
+            b.iter(|| run(&rules, black_box(&feed), BATCH));
         });
     }
     group.finish();
@@ -129,7 +139,22 @@ fn ordinary(c: &mut Criterion) {
     group.throughput(Throughput::Elements(feed.len() as u64)).sample_size(10);
     for (name, rules) in packs() {
         group.bench_function(format!("floodmark, {name}"), |b| {
-            b.iter(|| run(&rules, black_box(&feed)));
+            b.iter(|| run(&rules, black_box(&feed), BATCH));
+        });
+    }
+    group.finish();
+}
+
+/// The same as CloudWatch Logs delivers it to Kinesis.
+fn delivered(c: &mut Criterion) {
+    let feed = feed(ORDINARY);
+    let payloads: Vec<Vec<u8>> =
+        feed.chunks(PACKED).map(|records| gzip(&cloud_watch(records))).collect();
+    let mut group = c.benchmark_group("delivered");
+    group.throughput(Throughput::Elements(feed.len() as u64)).sample_size(10);
+    for (name, rules) in packs() {
+        group.bench_function(format!("floodmark, {name}"), |b| {
+            b.iter(|| run(&rules, black_box(&payloads), BATCH / PACKED));
         });
     }
     group.finish();
@@ -170,5 +195,5 @@ fn parts(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, whole, ordinary, parts);
+criterion_group!(benches, whole, ordinary, delivered, parts);
 criterion_main!(benches);

@@ -4,9 +4,11 @@
 //! while it holds it; what a window leads to elsewhere (samples for the parents of a correlation,
 //! a place in the agenda) is carried out after the lock is gone.
 
+mod advance;
 mod agenda;
 mod batch;
 mod ear;
+mod insert;
 mod needs;
 mod outcome;
 mod reload;
@@ -17,13 +19,11 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-use crate::field::{Fields, Path};
-use crate::record::Record;
-use crate::rule::{Kind, Rule, RuleSet, Tap};
-use crate::sample::{self, DrawnKey, RuleIndex, Sample, WindowKey};
+use crate::rule::{Rule, RuleSet};
+use crate::sample::{DrawnKey, RuleIndex, Sample, WindowKey};
 use crate::time::EventTime;
-use crate::window::samples::Held;
-use crate::window::{Consequences, Inserted, Window, Windows, longest_span};
+use crate::window::offer::Offer;
+use crate::window::{Window, Windows};
 use agenda::Agenda;
 use ear::Ear;
 pub use needs::Needs;
@@ -169,279 +169,11 @@ impl Engine {
         for (sample, key, record) in samples {
             out.newest = out.newest.max(Some(sample.time));
             if let Some(rule) = self.rules.rules.get(sample.rule) {
-                self.insert(rule, &sample, || key, &mut || record.clone(), watermark, &mut out);
+                let mut record = Offer::shared(&record);
+                self.insert(rule, &sample, || key, &mut record, watermark, &mut out);
             }
         }
         out
-    }
-
-    /// Takes one sample, and all that follows from it in the parents of its rule.
-    fn insert(
-        &self,
-        rule: &Rule,
-        sample: &Sample,
-        key: impl FnOnce() -> Arc<[Box<str>]>,
-        record: &mut dyn FnMut() -> Arc<[u8]>,
-        watermark: EventTime,
-        out: &mut Outcome,
-    ) {
-        let is_late = is_late(rule, sample.time, watermark);
-        let is_single = matches!(&rule.kind, Kind::Count(mark) if mark.is_monotone() && mark.gte.unwrap_or(0) <= 1);
-        if is_late && !is_single {
-            return;
-        }
-        let next_opened = || self.opened.fetch_add(1, Ordering::Relaxed);
-        let mut consequences = Consequences::default();
-        // A window that is not there holds nothing, so it has forgotten what every window has.
-        let forgotten = EventTime(self.forgotten.load(Ordering::Acquire))
-            .max(watermark)
-            .plus(-rule.delay_secs - longest_span(rule));
-        let mut call_at = None;
-        let mut created = false;
-        let mut is_news = false;
-        let mut left_out = false;
-        let mut record = || {
-            left_out = rule.taps.is_empty() && self.evidence_bytes() >= self.evidence_bytes_max;
-            (!left_out).then(&mut *record)
-        };
-        let (inserted, key, grown) = {
-            let mut window = self.windows.entry(sample.window).or_insert_with(|| {
-                created = true;
-                Window::new(rule, key(), forgotten, self.since())
-            });
-            let before = window.record_bytes();
-            let mut inserted =
-                window.insert(rule, sample, &mut record, &next_opened, &mut consequences);
-            if is_late && inserted == Inserted::Forgotten {
-                // A single late record is still said, by itself.
-                let key = window.key.clone();
-                let mut alone = Window::new(rule, key, EventTime::MIN, EventTime::MAX);
-                inserted = alone.insert(rule, sample, &mut record, &next_opened, &mut consequences);
-                let judges_from = self.judges_from;
-                alone.advance(rule, EventTime::MAX, judges_from, &next_opened, &mut consequences);
-            }
-            if matches!(inserted, Inserted::New | Inserted::Spare) {
-                is_news = !std::mem::replace(&mut window.is_dirty, true);
-                let due = window.due(rule);
-                if window.called_at.is_none_or(|at| due.is_some_and(|due| due < at)) {
-                    window.called_at = due;
-                    call_at = due;
-                }
-            }
-            // Only what goes on to parents needs the key again.
-            let key = (!consequences.lifted.is_empty()).then(|| window.key.clone());
-            (inserted, key, grown(before, window.record_bytes()))
-        };
-        self.hold(grown);
-        out.counts.evidence_left_out += u64::from(left_out);
-        match inserted {
-            Inserted::New | Inserted::Spare => out.counts.samples += 1,
-            Inserted::Known => out.counts.duplicates += 1,
-            Inserted::Forgotten => out.counts.forgotten += 1,
-        }
-        if is_news {
-            self.note_dirty(sample.window);
-        }
-        if (call_at.is_some() || created)
-            && let Some(agenda) = self.agendas.get(sample.rule)
-        {
-            let mut agenda = agenda.lock();
-            if let Some(at) = call_at {
-                agenda.call(at, sample.window);
-            }
-            if created {
-                agenda.windows += 1;
-                if agenda.windows > self.options.windows_max {
-                    drop(agenda);
-                    self.evict_coldest(sample.rule, out);
-                }
-            }
-        }
-        self.follow(rule, key.as_ref(), consequences, watermark, out);
-    }
-
-    /// Carries on what a change to a window led to.
-    fn follow(
-        &self,
-        rule: &Rule,
-        key: Option<&Arc<[Box<str>]>>,
-        consequences: Consequences,
-        watermark: EventTime,
-        out: &mut Outcome,
-    ) {
-        out.alerts.extend(consequences.alerts);
-        out.counts.compacted += consequences.compacted;
-        out.counts.overflowed += consequences.overflowed;
-        let Some(key) = key else { return };
-        for held in consequences.lifted {
-            for tap in &rule.taps {
-                self.lift(rule, key, tap, &held, watermark, out);
-            }
-        }
-    }
-
-    /// Gives a sample of a correlation to its parent.
-    fn lift(
-        &self,
-        child: &Rule,
-        key: &Arc<[Box<str>]>,
-        tap: &Tap,
-        held: &Held,
-        watermark: EventTime,
-        out: &mut Outcome,
-    ) {
-        let (Some(parent), Some(bytes)) = (self.rules.rules.get(tap.rule), &held.record) else {
-            return;
-        };
-        let Ok(record) = Record::decode(bytes) else {
-            return;
-        };
-        let fields = Fields::of(&record);
-        // Where the child's key has a part of the parent's, that holds: an array in the record would
-        // give others beside it.
-        let known = |path: &Path| {
-            let place = child.card.group_by.iter().position(|name| name == path.as_str())?;
-            key.get(place).map(AsRef::as_ref)
-        };
-        let mut is_odd = false;
-        let values = sample::values(tap, parent, &fields, self.options.seed, &mut is_odd);
-        for parent_key in sample::keys(&tap.group_by, &fields, &known) {
-            let parts = parent_key.iter().map(AsRef::as_ref);
-            let window = WindowKey::of(self.options.seed, parent.tag, parts);
-            let parent_key = owned(&parent_key);
-            for value in &values {
-                let (time, id) = (held.time, held.id);
-                let sample = Sample { rule: tap.rule, window, time, id, value: *value };
-                let mut bytes = || bytes.clone();
-                let key = || parent_key.clone();
-                self.insert(parent, &sample, key, &mut bytes, watermark, out);
-            }
-        }
-        out.counts.odd_values += u64::from(is_odd);
-    }
-
-    /// Lets time pass: no event before `watermark` is expected any more. Never goes back.
-    ///
-    /// One caller at a time does the work; another that comes meanwhile leaves it to the next.
-    pub fn advance(&self, watermark: EventTime) -> Outcome {
-        match self.advancing.try_lock() {
-            Some(_advancing) => self.advance_alone(watermark),
-            None => Outcome::default(),
-        }
-    }
-
-    fn advance_alone(&self, watermark: EventTime) -> Outcome {
-        let mut out = Outcome::default();
-        let before = EventTime(self.watermark.fetch_max(watermark.0, Ordering::AcqRel));
-        if watermark <= before {
-            return out;
-        }
-        if watermark < EventTime::MAX {
-            self.since.fetch_min(watermark.0, Ordering::AcqRel);
-        }
-        // Children come before their parents, so a parent has all their samples when its time comes.
-        for (index, (rule, agenda)) in self.rules.rules.iter().zip(&self.agendas).enumerate() {
-            let until = watermark.plus(-rule.delay_secs);
-            loop {
-                let due = agenda.lock().due(until);
-                if due.is_empty() {
-                    break;
-                }
-                for key in due {
-                    self.advance_one(index, rule, key, until, before, &mut out);
-                }
-            }
-        }
-        out
-    }
-
-    fn advance_one(
-        &self,
-        index: RuleIndex,
-        rule: &Rule,
-        window_key: WindowKey,
-        until: EventTime,
-        before: EventTime,
-        out: &mut Outcome,
-    ) {
-        let next_opened = || self.opened.fetch_add(1, Ordering::Relaxed);
-        let mut consequences = Consequences::default();
-        let key;
-        let due;
-        let is_news;
-        let is_idle;
-        let grown = {
-            let Some(mut window) = self.windows.get_mut(&window_key) else {
-                return;
-            };
-            let before = window.record_bytes();
-            window.advance(rule, until, self.judges_from, &next_opened, &mut consequences);
-            due = window.due(rule);
-            window.called_at = due;
-            is_news = !std::mem::replace(&mut window.is_dirty, true);
-            is_idle = window.is_idle();
-            key = (!consequences.lifted.is_empty()).then(|| window.key.clone());
-            grown(before, window.record_bytes())
-        };
-        self.hold(grown);
-        if is_news {
-            self.note_dirty(window_key);
-        }
-        let mut is_crowded = false;
-        if let (Some(at), Some(agenda)) = (due, self.agendas.get(index)) {
-            let mut agenda = agenda.lock();
-            agenda.call(at, window_key);
-            is_crowded = agenda.windows > self.options.windows_max / 2;
-        }
-        if due.is_none() {
-            self.remove_if(index, window_key, Window::is_empty, |emptied| emptied);
-        } else if is_idle && is_crowded {
-            // Half of the room is for windows that matter to a verdict.
-            self.remove_if(index, window_key, Window::is_idle, Window::emptied);
-            self.forget_usual();
-        }
-        // What is lifted now was in time when it came: it is judged by the time before.
-        self.follow(rule, key.as_ref(), consequences, before, out);
-    }
-
-    /// Ends all: decides what waits, closes every burst. For input that has an end.
-    pub fn finish(&self) -> Outcome {
-        let _advancing = self.advancing.lock();
-        self.advance_alone(EventTime::MAX)
-    }
-
-    /// Ends all that came here, where keys go on elsewhere: as [`finish`](Engine::finish), but that a
-    /// key was not heard again says nothing.
-    pub fn finish_here(&self) -> Outcome {
-        self.windows.iter_mut().for_each(|mut window| window.is_heard_elsewhere());
-        self.finish()
-    }
-
-    fn evict_coldest(&self, index: RuleIndex, out: &mut Outcome) {
-        let Some(agenda) = self.agendas.get(index) else {
-            return;
-        };
-        let candidates = agenda.lock().soonest(64);
-        for key in candidates {
-            let emptied = |window: Window| {
-                let rule = self.rules.rules.get(index);
-                rule.map_or(window.clone(), |rule| {
-                    Window::new(rule, window.key, self.watermark(), EventTime::MAX)
-                })
-            };
-            if self.remove_if(index, key, |window| !window.is_bursting(), emptied) {
-                self.forget_usual();
-                out.counts.windows_evicted += 1;
-                return;
-            }
-        }
-    }
-
-    /// Notes that what was usual in some window is not known any more.
-    fn forget_usual(&self) {
-        if self.since() < EventTime::MAX {
-            self.since.fetch_max(self.watermark().0, Ordering::AcqRel);
-        }
     }
 
     /// Notes that windows hold so many more bytes of records, or fewer.

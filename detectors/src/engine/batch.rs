@@ -1,7 +1,5 @@
 //! A batch of records: what matches gives samples, and samples go to their windows.
 
-use std::sync::Arc;
-
 use super::ear::Ear;
 use super::{Engine, Outcome, is_late, owned};
 use crate::field::Fields;
@@ -9,6 +7,7 @@ use crate::record::Record;
 use crate::rule::{Kind, Rule, Tap};
 use crate::sample::{self, Drawn, DrawnKey, WindowKey};
 use crate::time::EventTime;
+use crate::window::offer::Offer;
 
 /// What a batch has for `silence`.
 struct Heard<'s> {
@@ -46,8 +45,7 @@ impl Engine {
     ) {
         let fields = Fields::within(record, &self.rules.networks);
         let seed = self.options.seed;
-        // The bytes are copied once, and only for a record that some window takes.
-        let mut bytes: Option<Arc<[u8]>> = None;
+        let mut offer = Offer::of(record.bytes());
         self.rules.matching(&fields, &mut |detection| {
             out.counts.matches += 1;
             for tap in &detection.taps {
@@ -66,7 +64,7 @@ impl Engine {
                 let drawn = sample::draw(tap, rule, &fields, seed);
                 out.counts.keyless += u64::from(drawn.is_keyless);
                 out.counts.odd_values += u64::from(drawn.is_odd_value);
-                self.insert_drawn(rule, record, &drawn, &mut bytes, watermark, out);
+                self.insert_drawn(rule, &drawn, &mut offer, watermark, out);
             }
         });
     }
@@ -74,16 +72,14 @@ impl Engine {
     fn insert_drawn(
         &self,
         rule: &Rule,
-        record: &Record<'_>,
         drawn: &Drawn<'_>,
-        bytes: &mut Option<Arc<[u8]>>,
+        record: &mut Offer<'_>,
         watermark: EventTime,
         out: &mut Outcome,
     ) {
         for (sample, key) in &drawn.samples {
-            let mut bytes = || bytes.get_or_insert_with(|| record.bytes().into()).clone();
             let key = || drawn.keys.get(*key).map(owned).unwrap_or_default();
-            self.insert(rule, sample, key, &mut bytes, watermark, out);
+            self.insert(rule, sample, key, record, watermark, out);
         }
     }
 
@@ -111,7 +107,7 @@ impl Engine {
                     |key: &&DrawnKey<'_>| WindowKey::of_key(seed, rule.tag, key) == sample.window;
                 keys.iter().find(is_its).map(owned).unwrap_or_default()
             };
-            self.insert(rule, &sample, key, &mut || record.bytes().into(), watermark, out);
+            self.insert(rule, &sample, key, &mut Offer::of(record.bytes()), watermark, out);
         }
         if out.counts.forgotten == forgotten {
             return;
@@ -121,7 +117,7 @@ impl Engine {
         for (record, tap, rule) in (0..matched.len()).filter_map(of_match) {
             let fields = Fields::within(record, &self.rules.networks);
             let drawn = sample::draw(tap, rule, &fields, seed);
-            self.insert_drawn(rule, record, &drawn, &mut None, watermark, out);
+            self.insert_drawn(rule, &drawn, &mut Offer::of(record.bytes()), watermark, out);
         }
     }
 }

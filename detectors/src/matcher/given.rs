@@ -21,7 +21,7 @@ impl Matcher {
         match self.root.given(Scope::Record(fields)) {
             Given::Decided(false) => None,
             Given::Decided(true) => Some(Matcher { root: Node::And(Vec::new()) }),
-            Given::Left(root) => Some(Matcher::new(root.traced())),
+            Given::Left(root) => Some(Matcher::new(root)),
         }
     }
 

@@ -205,7 +205,7 @@ impl Item {
     /// What it costs to ask, roughly.
     pub(crate) fn cost(&self) -> u32 {
         let comparing = match &self.test {
-            Test::Trace(_) => return Trace::COST,
+            Test::Trace(trace) => return trace.cost(),
             Test::Exists(_) | Test::Reference { .. } => 0,
             Test::Any(wanted) | Test::Neq(wanted) => wanted.iter().map(Wanted::cost).sum(),
             Test::All(each) => each.iter().flatten().map(Wanted::cost).sum(),

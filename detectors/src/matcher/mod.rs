@@ -26,6 +26,7 @@ pub(crate) use item::Item;
 pub(crate) use modifier::{Modifiers, NAMES as MODIFIER_NAMES};
 pub(crate) use necessary::Necessary;
 pub(crate) use scope::{Place, Scope};
+pub(crate) use seeker::Seekers;
 pub(crate) use wanted::Wish;
 
 use crate::field::Fields;

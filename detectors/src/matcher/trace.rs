@@ -12,23 +12,26 @@ use std::sync::Arc;
 use regex_syntax::hir::literal::Extractor;
 
 use super::scope::Place;
-use super::seeker::{Seeker, TEXTS_MAX};
+use super::seeker::{Seeker, Seekers, TEXTS_A_PASS};
 use super::wanted::{Wanted, Wish};
-use super::{Item, Node};
+use super::{Item, Matcher, Node};
 use crate::field::Path;
 use crate::record::{Key, Record};
 
 /// Shortest text that is worth seeking.
 const TEXT_BYTES_MIN: usize = 3;
 
-/// A condition that costs this much, and ten times as much as it has traces, is worth the look.
-const COST_MIN: u32 = 40;
+/// Most texts that one value is sought by.
+const VALUE_TEXTS_MAX: usize = 64;
 
-/// Texts, in lower case, of which one must stand in a record, and in which top-level member; anywhere
-/// where it is none.
+/// A look is worth it where it may spare what costs this much, and no less than the look itself.
+const SPARED_MIN: u32 = 40;
+
+/// Texts, in lower case, of which one must stand in a record, and in which of its top-level members;
+/// anywhere where these are not told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Traces {
-    member: Option<Key>,
+    members: Option<BTreeSet<Key>>,
     texts: BTreeSet<String>,
     /// They are names and parts of texts. Whole texts are often one of a few that many records have.
     are_parts: bool,
@@ -37,19 +40,32 @@ struct Traces {
 /// The test for [`Traces`].
 #[derive(Debug, Clone)]
 pub(super) struct Trace {
-    member: Option<Key>,
-    seeker: Seeker,
+    members: Option<Box<[Key]>>,
+    seeker: Arc<Seeker>,
+    cost: u32,
+}
+
+impl Matcher {
+    /// The same condition, which looks for its traces first, where that is worth it.
+    pub(crate) fn traced(self, seekers: &Seekers) -> Matcher {
+        Matcher::new(self.root.traced(seekers))
+    }
 }
 
 impl Node {
-    /// The same condition, which looks for its traces first, if it has some and they spare enough.
-    pub(super) fn traced(self) -> Node {
-        let (Some(traces), cost) = (Traces::of(&self), self.cost()) else { return self };
-        let count = u32::try_from(traces.texts.len()).unwrap_or(u32::MAX);
-        if cost < COST_MIN.max(count.saturating_mul(10)) {
+    /// The same condition with a test for its traces, if it has some and they spare enough.
+    fn traced(self, seekers: &Seekers) -> Node {
+        let Some(traces) = Traces::of(&self) else { return self };
+        let cost = traces.cost();
+        let asked_later = |node: &&Node| node.cost() > cost;
+        let spared: u32 = match &self {
+            Node::And(nodes) => nodes.iter().filter(asked_later).map(Node::cost).sum(),
+            node => node.cost(),
+        };
+        if spared < SPARED_MIN.max(cost) {
             return self;
         }
-        let trace = traces.into_item();
+        let Some(trace) = traces.into_item(seekers) else { return self };
         match self {
             Node::And(mut nodes) => {
                 nodes.push(trace);
@@ -61,16 +77,20 @@ impl Node {
 }
 
 impl Trace {
-    /// What it costs to look, roughly: more than one field, less than several.
-    pub(super) const COST: u32 = 25;
+    /// What it costs to look, roughly: see [`Traces::cost`].
+    pub(super) fn cost(&self) -> u32 {
+        self.cost
+    }
 
     /// Whether the record may satisfy the condition, as far as its bytes show.
     pub(super) fn is_in(&self, record: &Record<'_>) -> bool {
-        let bytes = match self.member {
-            Some(key) if !record.has_others() => record.written(key),
-            _ => record.bytes(),
-        };
-        self.seeker.is_in(bytes) || !reads_as_written(bytes)
+        let may_be_in = |bytes| self.seeker.is_in(bytes) || !reads_as_written(bytes);
+        match &self.members {
+            Some(keys) if !record.has_others() => {
+                keys.iter().any(|key| may_be_in(record.written(*key)))
+            }
+            _ => may_be_in(record.bytes()),
+        }
     }
 }
 
@@ -86,27 +106,41 @@ fn reads_as_written(mut bytes: &[u8]) -> bool {
 }
 
 impl Traces {
-    fn into_item(self) -> Node {
-        let trace = Trace { member: self.member, seeker: Seeker::of(&self.texts) };
-        let place = self.member.map_or("", Key::name).to_owned();
+    fn into_item(self, seekers: &Seekers) -> Option<Node> {
+        let cost = self.cost();
+        let keys = self.members.iter().flatten();
+        let place: Vec<&str> = keys.clone().map(|key| key.name()).collect();
+        let place = place.join(",");
+        let seeker = seekers.of(&self.texts)?;
+        let trace =
+            Trace { members: self.members.map(|keys| keys.into_iter().collect()), seeker, cost };
         let wishes = self.texts.into_iter().map(Wish::Text).collect();
-        Node::Item(Arc::new(Item::trace(place, wishes, trace)))
+        Some(Node::Item(Arc::new(Item::trace(place, wishes, trace))))
     }
 
-    /// Those of a condition: of an `and` those of its costliest part that has some, of an `or` those of
-    /// all its parts.
+    /// What it costs to look for them, roughly: in a member more than a plain field and less than a
+    /// member of it, in a whole record several times as much.
+    fn cost(&self) -> u32 {
+        let places = self.members.as_ref().map_or(4, BTreeSet::len);
+        let passes = self.texts.len().div_ceil(TEXTS_A_PASS);
+        u32::try_from(places * passes).unwrap_or(u32::MAX).saturating_mul(15)
+    }
+
+    /// Those of a condition: of an `and` those of its costliest part that has some and costs more than
+    /// they do, of an `or` those of all its parts.
     fn of(node: &Node) -> Option<Traces> {
         match node {
             Node::And(nodes) => nodes
                 .iter()
                 .filter_map(|node| Some((node.cost(), Traces::of(node)?)))
+                .filter(|(cost, traces)| *cost > traces.cost())
                 .max_by_key(|(cost, traces)| (traces.are_parts, *cost))
                 .map(|(_, traces)| traces),
             Node::Or(nodes) | Node::AtLeast(1.., nodes) => {
                 let all: Option<Vec<Traces>> = nodes.iter().map(Traces::of).collect();
-                all?.into_iter().reduce(Traces::or)?.within_bounds()
+                all?.into_iter().reduce(Traces::or)
             }
-            Node::Item(item) | Node::Once(_, item) => Traces::of_item(item)?.within_bounds(),
+            Node::Item(item) | Node::Once(_, item) => Traces::of_item(item),
             Node::Selection(selection) => Traces::of(&selection.body),
             Node::AtLeast(0, _) | Node::Not(_) | Node::Each(_) => None,
         }
@@ -114,15 +148,15 @@ impl Traces {
 
     /// Those of either of two; a text that holds another is found with it.
     fn or(self, other: Traces) -> Traces {
-        let member = self.member.filter(|member| other.member == Some(*member));
+        let both = self.members.zip(other.members);
+        let members = both.map(|(mut keys, others)| {
+            keys.extend(others);
+            keys
+        });
         let all: BTreeSet<String> = self.texts.into_iter().chain(other.texts).collect();
         let is_held = |text: &String| all.iter().any(|held| held != text && text.contains(held));
         let texts = all.iter().filter(|text| !is_held(text)).cloned().collect();
-        Traces { member, texts, are_parts: self.are_parts && other.are_parts }
-    }
-
-    fn within_bounds(self) -> Option<Traces> {
-        (self.texts.len() <= TEXTS_MAX).then_some(self)
+        Traces { members, texts, are_parts: self.are_parts && other.are_parts }
     }
 
     fn of_item(item: &Item) -> Option<Traces> {
@@ -135,14 +169,17 @@ impl Traces {
         let of_values = item.any_wanted().filter(|_| read_alike).and_then(|wanted| {
             let each: Option<Vec<Vec<String>>> = wanted.iter().map(texts_of).collect();
             let texts: Option<BTreeSet<String>> = each?.into_iter().flatten().map(usable).collect();
-            texts.filter(|texts| texts.len() <= TEXTS_MAX / 4)
+            texts.filter(|texts| texts.len() <= VALUE_TEXTS_MAX)
         });
+        // An identity has the same few members in nearly every record.
+        let tells = item.needs_value() && member != Some(Key::UserIdentity);
         let of_name = || {
-            let name = name.filter(|_| item.needs_value())?;
+            let name = name.filter(|_| tells)?;
             Some(BTreeSet::from([usable(name.to_owned())?]))
         };
         let are_parts = of_values.is_none() || item.exact().is_none();
-        Some(Traces { member, texts: of_values.or_else(of_name)?, are_parts })
+        let members = member.map(|member| BTreeSet::from([member]));
+        Some(Traces { members, texts: of_values.or_else(of_name)?, are_parts })
     }
 }
 
@@ -180,61 +217,98 @@ fn texts_of(wanted: &Wanted) -> Option<Vec<String>> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use crate::field::Fields;
+    use crate::matcher::Seekers;
     use crate::record::Record;
     use crate::rule::{Document, Environment, RuleSet};
 
-    /// Costly enough to be traced: by a part of the caller's name, and by secrets anywhere.
-    const COSTLY: [&str; 2] = [
+    /// Costly enough to be traced: by a part of the caller's name, by secrets anywhere, and by two
+    /// members.
+    const COSTLY: [&str; 3] = [
         "{a: {eventSource: a, userIdentity.arn|endswith: /SageMaker}, \
           b: {eventSource: a, userIdentity.sessionContext.sessionIssuer.userName|contains: sagemaker}, \
           condition: a or b}",
         "{s: {eventSource: a}, v: {'|re': ['gh[po]_[a-z]{2}', 'sk-(ant|proj)-x']}, \
           n: {requestParameters.environment.API_KEY|exists: true}, condition: s and (v or n)}",
+        "{s: {eventSource: a}, asked: {requestParameters.customer-key|exists: true}, \
+          told: {additionalEventData.SSEApplied: SSE_C}, condition: s and (asked or told)}",
     ];
 
-    /// Whether records with these members match either, which the conditions themselves must confirm.
+    fn rules(detection: &str) -> RuleSet {
+        let logsource = "logsource: {product: aws, service: cloudtrail}";
+        let text = format!("title: t\n{logsource}\ndetection: {detection}\n");
+        RuleSet::load(&[Document { path: "r.yml".into(), text }], &Environment::default()).unwrap()
+    }
+
+    /// What is asked of records like this one.
+    fn asked(rules: &RuleSet, fields: &Fields<'_, '_>) -> String {
+        let given = rules.detections[0].matcher.given(fields).unwrap();
+        format!("{:?}", given.traced(&Seekers::default()))
+    }
+
+    /// Which of these a record with these members matches; the conditions themselves must confirm it.
     #[track_caller]
-    fn matches(members: &str) -> [bool; 2] {
+    fn matching(members: &str) -> Vec<usize> {
         let json = format!(
             r#"{{"eventTime":"2026-11-07T10:00:00Z","eventSource":"a","eventName":"b",{members}}}"#
         );
         let record = Record::decode(json.as_bytes()).unwrap();
-        COSTLY.map(|detection| {
-            let logsource = "logsource: {product: aws, service: cloudtrail}";
-            let text = format!("title: t\n{logsource}\ndetection: {detection}\n");
-            let document = Document { path: "r.yml".into(), text };
-            let rules = RuleSet::load(&[document], &Environment::default()).unwrap();
+        let matches = |detection: &str| {
+            let rules = rules(detection);
             let fields = Fields::of(&record);
-            let asked = rules.detections[0].matcher.given(&fields).unwrap();
-            assert!(format!("{asked:?}").contains("Trace("), "it is worth a look");
+            assert!(asked(&rules, &fields).contains("Trace("), "it is worth a look");
             let mut found = false;
             rules.matching(&fields, &mut |_| found = true);
             assert_eq!(found, rules.detections[0].matcher.fits(&fields), "{members}");
             found
-        })
+        };
+        (0..COSTLY.len()).filter(|place| matches(COSTLY[*place])).collect()
     }
 
     #[test]
     fn what_is_found_and_what_is_hidden_from_a_look() {
         for (members, wanted) in [
-            (r#""userIdentity":{"arn":"x/SageMaker"}"#, [true, false]),
-            (r#""userIdentity":{"arn":"x/sAGEmAKER","b":"\"\\"}"#, [true, false]),
-            (r#""userIdentity":{"arn":"x/Sage\u004daker"}"#, [true, false]),
-            (r#""userIdentity":{"arn":"x\/SageMaker"}"#, [true, false]),
-            (r#""userIdentity":{"arn":"x\\/SageMaker"}"#, [true, false]),
-            (r#""userIdentity":{"arn":"x/Sage\Maker"}"#, [true, false]),
-            (r#""userIdentity.arn":"x/SageMaker""#, [true, false]),
-            (r#""UserIdentity":{"Arn":"x/SageMaker"}"#, [true, false]),
-            (r#""userIdentity":{"arn":"x"},"requestParameters":{"y":"/SageMaker"}"#, [false; 2]),
-            (r#""userIdentity":null"#, [false; 2]),
-            (r#""requestParameters":{"environment":{"API_KEY":""}}"#, [false, true]),
-            (r#""requestParameters":{"environment":{"api_key":1}}"#, [false, true]),
-            (r#""requestParameters":{"environment":{"API\u005fKEY":1}}"#, [false, true]),
-            (r#""requestParameters":{"a":[{"b":"xxghp_aa"}]}"#, [false, true]),
-            (r#""requestParameters":{"a":[{"b":"xxGHP_aa"}]}"#, [false; 2]),
-            (r#""responseElements":["sk-proj\u002dx"]"#, [false, true]),
+            (r#""userIdentity":{"arn":"x/SageMaker"}"#, vec![0]),
+            (r#""userIdentity":{"arn":"x/sAGEmAKER","b":"\"\\"}"#, vec![0]),
+            (r#""userIdentity":{"arn":"x/Sage\u004daker"}"#, vec![0]),
+            (r#""userIdentity":{"arn":"x\/SageMaker"}"#, vec![0]),
+            (r#""userIdentity":{"arn":"x\\/SageMaker"}"#, vec![0]),
+            (r#""userIdentity":{"arn":"x/Sage\Maker"}"#, vec![0]),
+            (r#""userIdentity.arn":"x/SageMaker""#, vec![0]),
+            (r#""UserIdentity":{"Arn":"x/SageMaker"}"#, vec![0]),
+            (r#""userIdentity":{"arn":"x"},"requestParameters":{"y":"/SageMaker"}"#, vec![]),
+            (r#""userIdentity":null"#, vec![]),
+            (r#""requestParameters":{"environment":{"API_KEY":""}}"#, vec![1]),
+            (r#""requestParameters":{"environment":{"api_key":1}}"#, vec![1]),
+            (r#""requestParameters":{"environment":{"API\u005fKEY":1}}"#, vec![1]),
+            (r#""requestParameters":{"a":[{"b":"xxghp_aa"}]}"#, vec![1]),
+            (r#""requestParameters":{"a":[{"b":"xxGHP_aa"}]}"#, vec![]),
+            (r#""responseElements":["sk-proj\u002dx"]"#, vec![1]),
+            (r#""requestParameters":{"Customer-Key":"k"}"#, vec![2]),
+            (r#""requestParameters":{"k":"customer-key"}"#, vec![]),
+            (r#""additionalEventData":{"SSEApplied":"sse_c"}"#, vec![2]),
+            (r#""additionalEventData":{"SSEApplied":"SSE\u005fC"}"#, vec![2]),
+            (r#""additionalEventData":{"SSEApplied":"SSE_S3"}"#, vec![]),
+            (r#""responseElements":{"SSEApplied":"SSE_C"}"#, vec![]),
+            (r#""additionalEventData.SSEApplied":"SSE_C""#, vec![2]),
         ] {
-            assert_eq!(matches(members), wanted, "{members}");
+            assert_eq!(matching(members), wanted, "{members}");
+        }
+    }
+
+    /// A look costs more than a plain field, and finds what nearly every identity has.
+    #[test]
+    fn a_look_that_spares_nothing_is_not_taken() {
+        let json = r#"{"eventTime":"2026-11-07T10:00:00Z","eventSource":"a","eventName":"b"}"#;
+        let record = Record::decode(json.as_bytes()).unwrap();
+        for detection in [
+            "{s: {eventSource: a, eventType: AwsApiCall, floodmark.accelerators|gte: 1, \
+              floodmark.instances|gte: 2}, condition: s}",
+            "{s: {eventSource: a, userIdentity.accessKeyId|exists: true, \
+              floodmark.instances|gte: 2}, condition: s}",
+            "{s: {eventSource: a, userIdentity.arn|endswith: /SageMaker}, condition: s}",
+        ] {
+            let asked = asked(&rules(detection), &Fields::of(&record));
+            assert!(!asked.contains("Trace("), "{asked}");
         }
     }
 }

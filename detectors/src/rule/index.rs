@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 
 use super::Detection;
 use crate::field::{Fields, Path};
-use crate::matcher::{Matcher, share};
+use crate::matcher::{Matcher, Seekers, share};
 use crate::record::{Key, Value};
 
 /// How many pairs of event source and name are kept. All of AWS has some 15,000; whoever makes
@@ -33,6 +33,7 @@ pub(crate) struct Index {
     name: Path,
     source: Path,
     hasher: RandomState,
+    seekers: Seekers,
     /// A place that was taken stays taken, so that nobody ever waits to read it.
     pairs: Box<[OnceLock<Pair>]>,
 }
@@ -77,6 +78,7 @@ impl Default for Index {
             name: path("eventName"),
             source: path("eventSource"),
             hasher: RandomState::default(),
+            seekers: Seekers::default(),
             pairs: std::iter::repeat_with(OnceLock::new).take(PAIRS_MAX).collect(),
         }
     }
@@ -90,7 +92,7 @@ impl Index {
         fields: &Fields<'_, '_>,
         visit: &mut dyn FnMut(usize),
     ) {
-        let make = || entries(detections, fields);
+        let make = || entries(detections, fields, &self.seekers);
         let plain = |key| fields.record().plain_text(key).filter(|text| !text.is_empty());
         let pair = match (plain(Key::EventSource), plain(Key::EventName)) {
             (Some(source), Some(name)) => self.plain_pair(source, name, &make),
@@ -188,9 +190,9 @@ fn add(text: &mut PairText, fields: &Fields<'_, '_>, key: Key, path: &Path) -> O
 }
 
 /// The detections that a record with this event source and name may match.
-fn entries(detections: &[Detection], fields: &Fields<'_, '_>) -> Vec<Entry> {
+fn entries(detections: &[Detection], fields: &Fields<'_, '_>, seekers: &Seekers) -> Vec<Entry> {
     let entry = |(place, detection): (usize, &Detection)| {
-        let rest = detection.matcher.given(fields)?;
+        let rest = detection.matcher.given(fields)?.traced(seekers);
         let members = rest.necessary().members;
         let members = members.iter().fold(0, |bits, key| bits | key.bit());
         Some(Entry { detection: place, members, rest })

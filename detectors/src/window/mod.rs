@@ -5,8 +5,11 @@
 
 pub mod burst;
 pub mod compact;
+mod due;
+pub mod edges;
 mod heat;
 mod map;
+pub mod offer;
 pub mod samples;
 pub mod usual;
 pub mod verdict;
@@ -22,8 +25,9 @@ use crate::sample::Sample;
 use crate::time::EventTime;
 use burst::Burst;
 pub use map::Windows;
+use offer::Offer;
 use samples::{Added, Held, Samples};
-use waiting::Waiting;
+use waiting::{BytesHeld, Waiting};
 
 /// The samples of one (rule, key), and the bursts in it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -106,13 +110,13 @@ impl Window {
         }
     }
 
-    /// Takes a sample in, and judges the windows that hold it. `record` gives its record, and is
-    /// asked only where it may be wanted.
+    /// Takes a sample in, and judges the windows that hold it. Its record is taken where it may be
+    /// wanted.
     pub fn insert(
         &mut self,
         rule: &Rule,
         sample: &Sample,
-        record: &mut dyn FnMut() -> Option<Arc<[u8]>>,
+        record: &mut Offer<'_>,
         next_opened: &dyn Fn() -> u64,
         out: &mut Consequences,
     ) -> Inserted {
@@ -134,7 +138,7 @@ impl Window {
             return Inserted::Known;
         };
         if self.samples.as_slice().get(place).is_some_and(|held| held.record.is_none()) {
-            self.samples.set_record(place, record());
+            self.samples.set_record(place, record.take());
         }
         if !rule.kind.waits() && self.samples.could_satisfy(&rule.kind) {
             let verdict =
@@ -156,21 +160,11 @@ impl Window {
     }
 
     /// Takes in a sample that only the watermark decides.
-    fn wait(
-        &mut self,
-        rule: &Rule,
-        held: Held,
-        record: &mut dyn FnMut() -> Option<Arc<[u8]>>,
-    ) -> Inserted {
-        let (mut taken, mut freed) = (0, 0);
-        let mut record = || {
-            let record = record();
-            taken += record.as_ref().map_or(0, |record| record.len() as u64);
-            record
-        };
+    fn wait(&mut self, rule: &Rule, held: Held, record: &mut Offer<'_>) -> Inserted {
+        let mut bytes = BytesHeld::default();
         let keeps_all = !rule.taps.is_empty();
-        let inserted = self.waiting.add(&rule.kind, held, keeps_all, &mut record, &mut freed);
-        self.waiting_bytes = (self.waiting_bytes + taken).saturating_sub(freed);
+        let inserted = self.waiting.add(&rule.kind, held, keeps_all, record, &mut bytes);
+        self.waiting_bytes = (self.waiting_bytes + bytes.taken).saturating_sub(bytes.freed);
         inserted
     }
 
@@ -238,53 +232,6 @@ impl Window {
         }
     }
 
-    /// The least watermark at which [`advance`](Window::advance) has something to do. Samples are
-    /// forgotten together: one may stay for up to a quarter longer, so that a busy window is not
-    /// called for each of them, and many windows are called at once.
-    #[must_use]
-    pub fn due(&self, rule: &Rule) -> Option<EventTime> {
-        let samples = self.samples.as_slice();
-        let forget = samples.first().zip(samples.last()).map(|(first, last)| {
-            let span = longest_span(rule);
-            let at = first.time.plus(span / 8).min(last.time).plus(span + 1);
-            at.plus(at.0.wrapping_neg().rem_euclid((span / 8).max(1)))
-        });
-        let close = self.bursts.iter().map(|b| self.may_close_at(rule, b)).min();
-        let decide = if rule.kind.waits() && matches!(self.waiting, Waiting::Nothing) {
-            let undecided = samples.partition_point(|h| h.time < self.decided);
-            samples.get(undecided).map(|h| h.time.plus(1))
-        } else {
-            self.waiting.due(&rule.kind)
-        };
-        let said = self.said.iter().map(|s| s.last.plus(2 * longest_span(rule) + 1)).min();
-        let usual = self.usual.as_ref().map(|memory| memory.ends(rule));
-        [forget, close, decide, said, usual].into_iter().flatten().min()
-    }
-
-    /// The watermark from which on nothing can join `burst` any more, by what is known now.
-    ///
-    /// A new sample may come within W of its last one until the watermark has passed that. A cold
-    /// sample that stands there already may yet become hot, until its own windows are past.
-    fn may_close_at(&self, rule: &Rule, burst: &Burst) -> EventTime {
-        let span = rule.timespan_secs;
-        let reach = burst.last.plus(span);
-        let now = self.horizon.plus(longest_span(rule));
-        if now <= reach {
-            return reach.plus(1);
-        }
-        if let (Some(undecided), Some(due)) =
-            (self.waiting.first_undecided(), self.waiting.due(&rule.kind))
-            && undecided <= reach
-        {
-            return due;
-        }
-        let cold = self.samples.between(burst.last.plus(1).max(now.plus(-span)), reach);
-        match self.samples.as_slice().get(cold).and_then(<[Held]>::first) {
-            Some(cold) => cold.time.plus(span + 1),
-            None => now,
-        }
-    }
-
     /// Whether nothing is left in it that matters.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -323,24 +270,6 @@ impl Window {
     #[must_use]
     pub fn is_bursting(&self) -> bool {
         !self.bursts.is_empty()
-    }
-
-    /// The earliest event time of a sample that anything rests on which may yet be said of it: a window
-    /// that is empty, given all from there on, becomes this one. What a rule remembers over its
-    /// memory (`first_seen`) is not asked for.
-    #[must_use]
-    pub fn needs_from(&self, rule: &Rule) -> Option<EventTime> {
-        let sample = self.samples.as_slice().first().map(|held| held.time);
-        let before = match rule.kind {
-            // What is hot is the end of a quiet, after slots that were not.
-            Kind::Silence { quiet_secs, slot_secs, slots } => {
-                quiet_secs + slot_secs * (i64::from(slots) + 1)
-            }
-            _ => 0,
-        };
-        let burst = self.bursts.iter().map(|burst| burst.first.plus(-before)).min();
-        let waiting = self.waiting.needs_from(&rule.kind);
-        [sample, burst, waiting].into_iter().flatten().min()
     }
 
     /// Drops all but what a rule remembers of the key; false if that is nothing.

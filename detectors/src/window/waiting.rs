@@ -4,13 +4,13 @@
 //! yields the samples that are hot. From there on they are like all others.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::ops::Bound;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::Inserted;
 use super::burst::EVIDENCE_EACH_END;
+use super::edges::Edges;
+use super::offer::Offer;
 use super::samples::Held;
 use crate::record::EventId;
 use crate::rule::Kind;
@@ -42,6 +42,13 @@ impl From<Undecided> for Vec<Held> {
     }
 }
 
+/// Bytes of records that came to be held, and that are no longer.
+#[derive(Debug, Default)]
+pub(super) struct BytesHeld {
+    pub(super) taken: u64,
+    pub(super) freed: u64,
+}
+
 /// State beside the samples.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub enum Waiting {
@@ -71,7 +78,7 @@ pub enum Waiting {
         /// Slots that hold a sample.
         active: BTreeSet<i64>,
         /// Times with a sample for which the quiet after it is not yet decided.
-        undecided: BTreeMap<EventTime, Held>,
+        undecided: Edges,
     },
 }
 
@@ -89,7 +96,7 @@ impl Waiting {
                 Waiting::Bins { since: None, open: BTreeMap::new(), closed: BTreeMap::new() }
             }
             Kind::Silence { .. } => {
-                Waiting::Slots { active: BTreeSet::new(), undecided: BTreeMap::new() }
+                Waiting::Slots { active: BTreeSet::new(), undecided: Edges::default() }
             }
             Kind::Count(_)
             | Kind::Distinct(_)
@@ -99,15 +106,15 @@ impl Waiting {
         }
     }
 
-    /// Takes a sample in. `record` gives its record, where it may still be wanted: `keeps_all` says
-    /// that every sample's may. `freed` counts bytes of records that are no longer held.
+    /// Takes a sample in, and its record where it may still be wanted: `keeps_all` says that every
+    /// sample's may.
     pub(super) fn add(
         &mut self,
         kind: &Kind,
         mut new: Held,
         keeps_all: bool,
-        record: &mut dyn FnMut() -> Option<Arc<[u8]>>,
-        freed: &mut u64,
+        record: &mut Offer<'_>,
+        bytes: &mut BytesHeld,
     ) -> Inserted {
         let at = (new.time, new.id, new.value);
         match (self, kind) {
@@ -126,41 +133,21 @@ impl Waiting {
                 if undecided.0.len() >= UNDECIDED_MAX || undecided.0.contains_key(&at) {
                     return Inserted::Known;
                 }
-                new.record = record();
+                new.take(record, bytes);
                 undecided.0.insert(at, new);
                 Inserted::New
             }
             (Waiting::Bins { since, open, .. }, Kind::Surge { bucket_secs, .. }) => {
                 *since = Some(since.map_or(new.time, |s| s.min(new.time)));
                 let bin = open.entry(new.time.0.div_euclid(*bucket_secs)).or_default();
-                bin.add_to_bin(new, keeps_all, record, freed)
+                bin.add_to_bin(new, keeps_all, record, bytes)
             }
             (Waiting::Slots { active, undecided }, Kind::Silence { quiet_secs, slot_secs, .. }) => {
-                active.insert(new.time.0.div_euclid(*slot_secs));
-                // Of one second the least event id stands for all.
-                if let Some(known) = undecided.get_mut(&new.time) {
-                    if new.id >= known.id {
-                        return Inserted::Known;
-                    }
-                    *freed += known.record_bytes();
-                    new.record = record();
-                    *known = new;
-                    return Inserted::New;
+                let slot = new.time.0.div_euclid(*slot_secs);
+                if active.last() != Some(&slot) {
+                    active.insert(slot);
                 }
-                let (before, behind) = neighbours(undecided, new.time);
-                if is_bridged(before, behind, *quiet_secs) {
-                    return Inserted::Spare;
-                }
-                let time = new.time;
-                new.record = record();
-                undecided.insert(time, new);
-                for neighbour in [before, behind].into_iter().flatten() {
-                    let (before, behind) = neighbours(undecided, neighbour);
-                    if is_bridged(before, behind, *quiet_secs) {
-                        *freed += undecided.remove(&neighbour).map_or(0, |h| h.record_bytes());
-                    }
-                }
-                Inserted::New
+                undecided.add(new.time, new.id, *quiet_secs, record, bytes)
             }
             _ => Inserted::Known,
         }
@@ -235,19 +222,15 @@ impl Waiting {
                 Waiting::Slots { active, undecided },
                 Kind::Silence { quiet_secs, slot_secs, slots },
             ) => {
-                let rest = undecided.split_off(&watermark.plus(-quiet_secs));
-                let settled = std::mem::replace(undecided, rest);
-                let times: Vec<EventTime> =
-                    settled.keys().copied().chain(undecided.keys().next().copied()).collect();
                 let mut hot = Vec::new();
-                for (place, (time, held)) in settled.into_iter().enumerate() {
+                for (held, next) in undecided.settle(watermark.plus(-quiet_secs)) {
                     *freed += held.record_bytes();
-                    let quiet =
-                        times.get(place + 1).is_none_or(|next| *next > time.plus(*quiet_secs));
-                    let slot = time.0.div_euclid(*slot_secs);
+                    let end = held.time.plus(*quiet_secs);
+                    let quiet = next.is_none_or(|next| next > end);
+                    let slot = held.time.0.div_euclid(*slot_secs);
                     let filled = (slot - i64::from(*slots) + 1..=slot).all(|s| active.contains(&s));
-                    if quiet && filled && time >= judges_from {
-                        hot.push(Held { time: time.plus(*quiet_secs), ..held });
+                    if quiet && filled && held.time >= judges_from {
+                        hot.push(Held { time: end, ..held });
                     }
                 }
                 let oldest =
@@ -277,7 +260,7 @@ impl Waiting {
             }
             (Waiting::Slots { active, undecided }, Kind::Silence { slot_secs, .. }) => {
                 let slot = active.first().map(|slot| EventTime(slot * slot_secs));
-                undecided.keys().next().copied().into_iter().chain(slot).min()
+                undecided.first().into_iter().chain(slot).min()
             }
             _ => None,
         }
@@ -294,7 +277,7 @@ impl Waiting {
                 open.keys().next().map(|bin| EventTime((bin + 1) * bucket_secs))
             }
             (Waiting::Slots { undecided, .. }, Kind::Silence { quiet_secs, .. }) => {
-                undecided.keys().next().map(|time| time.plus(quiet_secs + 1))
+                undecided.first().map(|time| time.plus(quiet_secs + 1))
             }
             _ => None,
         }
@@ -309,7 +292,7 @@ impl Waiting {
             Waiting::Bins { open, .. } => {
                 open.values().next().and_then(|bin| bin.0.keys().next()).map(|(time, ..)| *time)
             }
-            Waiting::Slots { undecided, .. } => undecided.keys().next().copied(),
+            Waiting::Slots { undecided, .. } => undecided.first(),
         }
     }
 
@@ -331,8 +314,8 @@ impl Undecided {
         &mut self,
         mut new: Held,
         keeps_all: bool,
-        record: &mut dyn FnMut() -> Option<Arc<[u8]>>,
-        freed: &mut u64,
+        record: &mut Offer<'_>,
+        bytes: &mut BytesHeld,
     ) -> Inserted {
         let at = (new.time, new.id, new.value);
         if self.0.len() >= UNDECIDED_MAX || self.0.contains_key(&at) {
@@ -342,13 +325,13 @@ impl Undecided {
         let is_greatest =
             self.0.keys().rev().nth(EVIDENCE_EACH_END - 1).is_none_or(|kept| at > *kept);
         if keeps_all || is_least || is_greatest {
-            new.record = record();
+            new.take(record, bytes);
         }
         self.0.insert(at, new);
         if !keeps_all && self.0.len() > 2 * EVIDENCE_EACH_END {
             let mut pushed_out = |held: Option<&mut Held>| {
                 if let Some(held) = held {
-                    *freed += held.record_bytes();
+                    bytes.freed += held.record_bytes();
                     held.record = None;
                 }
             };
@@ -363,6 +346,13 @@ impl Undecided {
     }
 }
 
+impl Held {
+    fn take(&mut self, record: &mut Offer<'_>, bytes: &mut BytesHeld) {
+        self.record = record.take();
+        bytes.taken += self.record_bytes();
+    }
+}
+
 /// Notes when values were seen; the latest time counts.
 fn see(
     values: &mut HashMap<u64, EventTime, foldhash::fast::RandomState>,
@@ -372,22 +362,6 @@ fn see(
         let last = values.entry(value).or_insert(time);
         *last = time.max(*last);
     }
-}
-
-/// The times before and behind this one.
-fn neighbours(
-    undecided: &BTreeMap<EventTime, Held>,
-    time: EventTime,
-) -> (Option<EventTime>, Option<EventTime>) {
-    let before = undecided.range(..time).next_back().map(|(time, _)| *time);
-    let behind = (Bound::Excluded(time), Bound::Unbounded);
-    (before, undecided.range(behind).next().map(|(time, _)| *time))
-}
-
-/// Whether the quiet of neither a sample nor the one before it depends on it: one behind it follows
-/// even the one before soon enough.
-fn is_bridged(before: Option<EventTime>, behind: Option<EventTime>, quiet_secs: i64) -> bool {
-    before.zip(behind).is_some_and(|(before, behind)| behind <= before.plus(quiet_secs))
 }
 
 /// Whether a closed bin of `count` samples towers over the whole bins of the baseline before it.
