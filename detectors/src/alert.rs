@@ -78,6 +78,7 @@ pub struct Evidence {
     /// Event time.
     pub time: EventTime,
     /// The record's bytes as they came. They may hold secrets: encoders redact.
+    #[serde(with = "crate::bytes")]
     pub record: Arc<[u8]>,
 }
 

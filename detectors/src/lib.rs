@@ -5,6 +5,7 @@
 //! [`engine`] has the order of the steps; `ARCHITECTURE.md` tells the way.
 
 pub mod alert;
+mod bytes;
 pub mod catalogue;
 pub mod definition;
 pub mod derive;

@@ -67,12 +67,13 @@ impl Engine {
         State { watermark, forgotten, opened, since: self.since(), windows }
     }
 
-    /// The windows that changed since the last call, as they stand now, beside the watermark of the
-    /// positions they are saved with. Positions are read before this is called.
+    /// The windows that changed since the last call, as they stand now and in order of their keys, so
+    /// that they are written side by side, beside the watermark of the positions they are saved with. Positions are read before this is called.
     #[must_use]
     pub fn changes(&self, watermark: EventTime) -> State {
         let forgotten = self.watermark();
-        let Dirty { keys, mut emptied } = std::mem::take(&mut *self.dirty.lock());
+        let Dirty { mut keys, mut emptied } = std::mem::take(&mut *self.dirty.lock());
+        keys.sort_unstable();
         let mut windows = Vec::with_capacity(keys.len());
         for key in keys {
             let here = self.windows.get_mut(&key).map(|mut window| {

@@ -53,6 +53,7 @@ pub struct Burst {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Kept {
     at: (EventTime, EventId),
+    #[serde(with = "crate::bytes")]
     record: Arc<[u8]>,
 }
 

@@ -6,6 +6,7 @@ use floodmark_detectors::time::EventTime;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::backfill::was_over;
+use super::body::{Packer, unpack};
 use super::{Ledger, LedgerError};
 use crate::encode::ocsf::View;
 use crate::encode::redact;
@@ -83,6 +84,7 @@ impl Ledger {
                       said_ms, body, backfill, lane)
                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
                 )?;
+                let mut packer = Packer::new()?;
                 for alert in alerts {
                     let id = alert.id.to_string();
                     let was = before
@@ -91,8 +93,7 @@ impl Ledger {
                     let is_backfill =
                         was.unwrap_or(true) && was_over(alert, said_ms, lateness_secs);
                     let alert = without_secrets(alert);
-                    let body = rmp_serde::to_vec_named(&alert)
-                        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+                    let body = packer.pack(&alert)?;
                     insert.execute(params![
                         id,
                         alert.revision,
@@ -216,10 +217,7 @@ impl Ledger {
 
 fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     let body: Vec<u8> = row.get(2)?;
-    let alert = rmp_serde::from_slice(&body).map_err(|error| {
-        let kind = rusqlite::types::Type::Blob;
-        rusqlite::Error::FromSqlConversionFailure(2, kind, error.into())
-    })?;
+    let alert = unpack(&body)?;
     let (sequence, said_ms, is_backfill) = (row.get(0)?, row.get(1)?, row.get(3)?);
     Ok(Entry { sequence, said_ms, is_backfill, alert })
 }

@@ -12,6 +12,7 @@ use floodmark_detectors::time::EventTime;
 use floodmark_detectors::window::Window;
 use rusqlite::{Transaction, params};
 
+use super::body::{Packer, unpack};
 use super::{Ledger, LedgerError};
 use crate::clock::Stopwatch;
 use crate::flow::{self, Kept, Saved};
@@ -72,8 +73,9 @@ impl Ledger {
         self.with(|connection| {
             let transaction = connection.transaction()?;
             let mut written = 0;
+            let mut packer = Packer::new()?;
             for (key, window) in windows {
-                write_window(&transaction, lane, key, window)?;
+                write_window(&transaction, lane, key, window, &mut packer)?;
                 written += 1;
                 if since.elapsed() > time {
                     break;
@@ -151,7 +153,7 @@ impl Ledger {
         let mut unreadable = 0;
         for (lane, key, body) in windows {
             let key = <[u8; 16]>::try_from(key).map(|bytes| WindowKey(u128::from_be_bytes(bytes)));
-            match (key, rmp_serde::from_slice::<Window>(&body), lanes.get_mut(&lane)) {
+            match (key, unpack::<Window>(&body), lanes.get_mut(&lane)) {
                 (Ok(key), Ok(window), Some(saved)) => saved.state.windows.push((key, window)),
                 _ => unreadable += 1,
             }
@@ -183,14 +185,14 @@ fn write_window(
     lane: &str,
     key: &WindowKey,
     window: &Window,
+    packer: &mut Packer,
 ) -> rusqlite::Result<()> {
     let mut upsert = transaction.prepare_cached(
         "INSERT INTO windows (lane, key, is_empty, body) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT (lane, key)
          DO UPDATE SET is_empty = excluded.is_empty, body = excluded.body",
     )?;
-    let body = rmp_serde::to_vec_named(window)
-        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    let body = packer.pack(window)?;
     let is_empty = if window.is_empty() { JUST_EMPTIED } else { 0 };
     upsert.execute(params![lane, &key.0.to_be_bytes()[..], is_empty, body])?;
     Ok(())

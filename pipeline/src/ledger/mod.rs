@@ -12,6 +12,7 @@
 
 mod alerts;
 mod backfill;
+mod body;
 mod checkpoint;
 mod delivery;
 mod feeds;

@@ -7,6 +7,9 @@ use rusqlite::Connection;
 
 use super::{BUSY_MS, Ledger, LedgerError, fault};
 
+/// How long a page of a new file is, bytes: most windows fit into one.
+const PAGE_BYTES: u32 = 8_192;
+
 /// What leads from each version to the next; the first from nothing.
 const STEPS: &[&str] = &[
     "
@@ -75,6 +78,18 @@ const STEPS: &[&str] = &[
     // From which event time on a key without a window has done nothing unusual; the greatest number
     // where that is unknown.
     "ALTER TABLE lanes ADD COLUMN since INTEGER NOT NULL DEFAULT 9223372036854775807;",
+    // Rows as long as these are for a table with row ids (sqlite.org/withoutrowid.html, section 4).
+    "
+    ALTER TABLE windows RENAME TO windows_without;
+    DROP INDEX windows_empty;
+    CREATE TABLE windows (
+        lane TEXT NOT NULL, key BLOB NOT NULL, is_empty INTEGER NOT NULL, body BLOB NOT NULL,
+        PRIMARY KEY (lane, key)
+    );
+    INSERT INTO windows SELECT lane, key, is_empty, body FROM windows_without;
+    DROP TABLE windows_without;
+    CREATE INDEX windows_empty ON windows (is_empty) WHERE is_empty;
+    ",
 ];
 
 impl Ledger {
@@ -117,6 +132,9 @@ impl Ledger {
 }
 
 fn upgrade(connection: &mut Connection, version: usize) -> rusqlite::Result<()> {
+    if version == 0 {
+        connection.pragma_update(None, "page_size", PAGE_BYTES)?;
+    }
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     for (step, sql) in STEPS.iter().enumerate().skip(version) {

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use floodmark_detectors::alert::{Alert, AlertId, Life};
-use floodmark_detectors::engine::State;
-use floodmark_detectors::rule::Level;
+use floodmark_detectors::alert::{Alert, AlertId, Evidence, Life};
+use floodmark_detectors::engine::{Engine, Options, State};
+use floodmark_detectors::record::Record;
+use floodmark_detectors::rule::{Document, Environment, Level, RuleSet};
 use floodmark_detectors::time::EventTime;
 
 use super::*;
@@ -217,15 +218,58 @@ fn secrets_do_not_reach_the_disk() {
     let ledger = Ledger::in_memory().unwrap();
     let mut secret = alert(1, 1, Life::Open);
     let record = br#"{"responseElements":{"authorizedUrl":"https://x/?token=hidden","a":1}}"#;
-    let evidence =
-        floodmark_detectors::alert::Evidence { time: EventTime(1), record: record.to_vec().into() };
+    let evidence = Evidence { time: EventTime(1), record: record.to_vec().into() };
     secret.evidence = vec![evidence.clone()];
     secret.crossing = Some(evidence);
     ledger.say("", &[secret], 5, 0).unwrap();
     let body: Vec<u8> = ledger
         .with(|connection| connection.query_row("SELECT body FROM alerts", [], |row| row.get(0)))
         .unwrap();
-    assert!(!String::from_utf8_lossy(&body).contains("hidden"));
+    let plain = zstd::decode_all(body.as_slice()).unwrap();
+    let plain = String::from_utf8_lossy(&plain);
+    assert!(plain.contains("authorizedUrl") && !plain.contains("hidden"), "{plain}");
+}
+
+/// A state with one window that holds a record.
+fn state_with_a_window() -> State {
+    let rule = "{title: r, id: 4b2b8e7c-6a2e-4a52-9d5e-3a4c6c4b2a11, \
+                 logsource: {product: aws, service: cloudtrail}, \
+                 detection: {s: {eventSource: a}, condition: s}}";
+    let document = Document { path: "r.yml".into(), text: rule.into() };
+    let rules = RuleSet::load(&[document], &Environment::default()).unwrap();
+    let engine = Engine::new(Arc::new(rules), Options::default());
+    let record = br#"{"eventTime":"2026-11-07T10:00:00Z","eventSource":"a","eventID":"1",
+        "recipientAccountId":"1","userIdentity":{"type":"Root","accountId":"1"}}"#;
+    let outcome = engine.apply(&[Record::decode(record).unwrap()]);
+    assert_eq!((outcome.counts.samples, engine.window_count()), (1, 1));
+    engine.export(EventTime(30))
+}
+
+#[test]
+fn windows_are_read_as_they_were_written_and_as_earlier_versions_wrote_them() {
+    let ledger = Ledger::in_memory().unwrap();
+    let state = state_with_a_window();
+    save(&ledger, &[], &[("".into(), state.clone())], &[]).unwrap();
+    let read = || {
+        let resumed = ledger.resume().unwrap();
+        assert_eq!(resumed.unreadable, 0);
+        let [(_, window)] = &*resumed.lanes[""].state.windows else { panic!("there is one") };
+        rmp_serde::to_vec_named(window).unwrap()
+    };
+    let body = rmp_serde::to_vec_named(&state.windows[0].1).unwrap();
+    assert_eq!(read(), body);
+    // Once they were not compressed,
+    let sql = "UPDATE windows SET body = ?1";
+    ledger.with(|connection| connection.execute(sql, [&body])).unwrap();
+    assert_eq!(read(), body);
+    // and a record was a list of numbers.
+    let list = serde_json::json!({"time": 5, "record": [1, 200]});
+    let evidence: Evidence =
+        rmp_serde::from_slice(&rmp_serde::to_vec_named(&list).unwrap()).unwrap();
+    assert_eq!(*evidence.record, [1, 200]);
+    let body = b"\x28\xb5\x2f\xfd and no more".as_slice();
+    ledger.with(|connection| connection.execute(sql, [body])).unwrap();
+    assert_eq!(ledger.resume().unwrap().unreadable, 1, "it starts afresh");
 }
 
 #[test]
