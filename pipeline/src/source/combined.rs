@@ -193,6 +193,7 @@ impl Poll {
     }
 
     fn hand_on(&mut self) -> Result<(), Gone> {
+        let mut has_named = false;
         while !self.is_over.load(Ordering::Relaxed) {
             let next = match self.hear().and_then(|()| self.source.next(WAIT)) {
                 Ok(next) => next,
@@ -209,11 +210,14 @@ impl Poll {
                 }
                 Next::CaughtUp(_) if !self.tells_caught_up => {}
                 next => {
+                    // News of no input names none; only that the source has gained none does.
+                    has_named |= matches!(next, Next::Gained(_));
                     let next = next.renumbered(&mut |input| self.number(input));
                     self.send(Ok(next))?;
                 }
             }
-            if let Some(input) = self.stands_in.take() {
+            has_named |= !self.inputs.is_empty();
+            if let Some(input) = self.stands_in.take_if(|_| has_named) {
                 self.send(Ok(Next::Ended(input)))?;
             }
         }
@@ -308,6 +312,21 @@ mod tests {
         assert_eq!(told.first().unwrap(), "gained 2");
         assert_eq!(of("a part[3]"), ["batch a part[3]", "ended a part[3]"]);
         assert!(told.contains(&"ended a".into()) && told.contains(&"ended b".into()));
+    }
+
+    /// A member of a consumer group tells what it has lost, though that is nothing, before what it has
+    /// gained.
+    #[test]
+    fn news_of_nothing_do_not_end_what_stands_in() {
+        let live = vec![
+            Next::Lost(vec![]),
+            Next::Overtaken(vec![]),
+            Next::Gained(vec![0]),
+            Next::CaughtUp(0),
+        ];
+        let told = told(&mut Combined::new(vec![part("live", live, Next::Nothing)], true));
+        let wanted = ["Lost([])", "Overtaken([])", "gained 1", "ended live"];
+        assert_eq!(told, [&["gained 1"], &wanted[..], &["caught up live part[0]"]].concat());
     }
 
     #[test]
