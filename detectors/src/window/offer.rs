@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+/// What a record of any length may keep for the next, bytes: most fit into it.
+const KEPT_BYTES: usize = 2_048;
+
 /// A record that windows may keep. Its bytes are copied once, and only if some window takes it.
 #[derive(Debug)]
 pub struct Offer<'r> {
@@ -50,10 +53,34 @@ impl<'r> Offer<'r> {
         if self.is_wanted() {
             other.extend_from_slice(self.bytes);
         }
+        // Only what is held is counted, so what a much longer one took is given back.
+        if other.capacity() > 2 * other.len().max(KEPT_BYTES) {
+            other.shrink_to_fit();
+        }
     }
 
     fn is_wanted(&mut self) -> bool {
         self.is_left_out |= !self.has_room;
         self.has_room
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_record_takes_no_room_once_it_is_replaced() {
+        let (long, short) = (vec![b'l'; 1 << 20], b"short");
+        let mut kept = Vec::new();
+        Offer::of(&long).take_over(&mut kept);
+        assert_eq!(kept, long);
+        Offer::of(short).take_over(&mut kept);
+        assert_eq!(kept, short);
+        assert!(kept.capacity() <= 2 * KEPT_BYTES, "{}", kept.capacity());
+        let mut offer = Offer::of(&long);
+        offer.anew(false);
+        offer.take_over(&mut kept);
+        assert!(kept.is_empty() && offer.is_left_out());
     }
 }
