@@ -6,18 +6,21 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod hour;
+
 use std::collections::{HashMap, VecDeque};
 use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use floodmark::envelope::{Found, Opener};
-use floodmark::generate::{Attacks, Feed, Plan, cloud_watch, deliveries, gzip};
+use floodmark::generate::{cloud_watch, gzip};
 use floodmark_detectors::engine::{Engine, Options};
 use floodmark_detectors::field::Fields;
 use floodmark_detectors::record::Record;
 use floodmark_detectors::rule::{Document, Environment, RuleSet, pack};
 use floodmark_detectors::time::EventTime;
+use hour::hour;
 use serde::Deserialize;
 
 const RECORDS: usize = 20_000;
@@ -29,14 +32,7 @@ const PACKED: usize = 100;
 const LATENESS_SECS: i64 = 900;
 
 fn feed(records: usize) -> Vec<Vec<u8>> {
-    let plan = Plan {
-        records: records as u64,
-        duration_secs: 3_600,
-        attacks: Attacks::All,
-        feed: Feed::Disordered,
-        ..Plan::default()
-    };
-    deliveries(&plan).take(records).map(|delivered| delivered.record).collect()
+    hour(records).collect()
 }
 
 /// The shipped rules whose files' paths end or begin so.

@@ -6,11 +6,13 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod hour;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use floodmark::generate::{Attacks, Feed, Plan, deliveries};
+use hour::hour;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -89,20 +91,12 @@ fn fill(address: &str) -> u64 {
         rdkafka::admin::TopicReplication::Fixed(1),
     );
     runtime.block_on(admin.create_topics([&topic], &Default::default())).unwrap();
-    let plan = Plan {
-        records: RECORDS,
-        duration_secs: 3_600,
-        attacks: Attacks::All,
-        feed: Feed::Disordered,
-        ..Plan::default()
-    };
     let mut bytes = 0;
-    for (number, delivered) in deliveries(&plan).take(RECORDS as usize).enumerate() {
-        bytes += delivered.record.len() as u64;
+    for (number, payload) in hour(RECORDS as usize).enumerate() {
+        bytes += payload.len() as u64;
         // A stream of what many put there: each batch holds records of everybody.
         let partition = (number / 64) as i32 % PARTITIONS;
-        let mut record =
-            BaseRecord::<(), [u8]>::to(TOPIC).partition(partition).payload(&delivered.record);
+        let mut record = BaseRecord::<(), [u8]>::to(TOPIC).partition(partition).payload(&payload);
         while let Err((error, back)) = producer.send(record) {
             let full = KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull);
             assert_eq!(error, full);

@@ -5,35 +5,29 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod hour;
+
 use std::fs::File;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use floodmark::generate::{Attacks, Feed, Plan, deliveries};
 use floodmark::ledger::Ledger;
 use floodmark_detectors::engine::{Engine, Options, State};
 use floodmark_detectors::record::Record;
-use floodmark_detectors::rule::{Document, Environment, RuleSet, pack};
+use floodmark_detectors::rule::{Environment, RuleSet, pack};
 use floodmark_detectors::time::EventTime;
+use hour::hour;
 
 const RECORDS: usize = 100_000;
 
 /// The windows of all shipped rules after an hour of an organisation.
 fn state() -> State {
-    let documents: Vec<Document> = pack::documents().into_iter().collect();
-    let rules = RuleSet::load(&documents, &Environment::default()).unwrap();
+    let rules = RuleSet::load(&pack::documents(), &Environment::default()).unwrap();
     let options = Options { keeps_changes: true, ..Options::default() };
     let engine = Engine::new(Arc::new(rules), options);
-    let plan = Plan {
-        records: RECORDS as u64,
-        duration_secs: 3_600,
-        attacks: Attacks::All,
-        feed: Feed::Disordered,
-        ..Plan::default()
-    };
-    let feed: Vec<Vec<u8>> = deliveries(&plan).take(RECORDS).map(|d| d.record).collect();
+    let feed: Vec<Vec<u8>> = hour(RECORDS).collect();
     let mut samples = 0;
     for batch in feed.chunks(512) {
         let records: Vec<Record<'_>> =

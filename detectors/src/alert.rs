@@ -78,7 +78,7 @@ pub struct Evidence {
     /// Event time.
     pub time: EventTime,
     /// The record's bytes as they came. They may hold secrets: encoders redact.
-    #[serde(with = "crate::bytes")]
+    #[serde(serialize_with = "crate::bytes::serialize")]
     pub record: Arc<[u8]>,
 }
 

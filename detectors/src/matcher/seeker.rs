@@ -51,19 +51,18 @@ impl Seeker {
     /// Looks for these texts, which are in lower case and not empty; none where there are none, or
     /// too many to be sought so.
     fn of(texts: &BTreeSet<String>) -> Option<Seeker> {
-        let mut passes = Vec::new();
-        let mut rest = texts.iter().peekable();
-        if let (1, Some(only)) = (texts.len(), rest.peek()) {
-            return Sought::of(only).map(Seeker::One);
+        let texts: Vec<&String> = texts.iter().collect();
+        let pass = |texts: &[&String]| {
+            let any: Vec<String> = texts.iter().map(|text| regex::escape(text)).collect();
+            RegexBuilder::new(&any.join("|")).case_insensitive(true).unicode(false).build().ok()
+        };
+        match texts.as_slice() {
+            [] => None,
+            [only] => Sought::of(only).map(Seeker::One),
+            several => {
+                several.chunks(TEXTS_A_PASS).map(pass).collect::<Option<_>>().map(Seeker::Any)
+            }
         }
-        while rest.peek().is_some() {
-            let any: Vec<String> =
-                rest.by_ref().take(TEXTS_A_PASS).map(|text| regex::escape(text)).collect();
-            let regex =
-                RegexBuilder::new(&any.join("|")).case_insensitive(true).unicode(false).build();
-            passes.push(regex.ok()?);
-        }
-        (!passes.is_empty()).then_some(Seeker::Any(passes))
     }
 
     /// Whether one of the texts stands in `bytes`.

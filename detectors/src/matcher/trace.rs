@@ -21,8 +21,9 @@ use crate::record::{Key, Record};
 /// Shortest text that is worth seeking.
 const TEXT_BYTES_MIN: usize = 3;
 
-/// Most texts that one value is sought by.
-const VALUE_TEXTS_MAX: usize = 64;
+/// Most texts that a condition is sought by, and of these by one test of it.
+const TEXTS_MAX: usize = 255;
+const ITEM_TEXTS_MAX: usize = TEXTS_MAX / 4;
 
 /// A look is worth it where it may spare what costs this much, and no less than the look itself.
 const SPARED_MIN: u32 = 40;
@@ -138,7 +139,8 @@ impl Traces {
                 .map(|(_, traces)| traces),
             Node::Or(nodes) | Node::AtLeast(1.., nodes) => {
                 let all: Option<Vec<Traces>> = nodes.iter().map(Traces::of).collect();
-                all?.into_iter().reduce(Traces::or)
+                let any = all?.into_iter().reduce(Traces::or);
+                any.filter(|traces| traces.texts.len() <= TEXTS_MAX)
             }
             Node::Item(item) | Node::Once(_, item) => Traces::of_item(item),
             Node::Selection(selection) => Traces::of(&selection.body),
@@ -169,7 +171,7 @@ impl Traces {
         let of_values = item.any_wanted().filter(|_| read_alike).and_then(|wanted| {
             let each: Option<Vec<Vec<String>>> = wanted.iter().map(texts_of).collect();
             let texts: Option<BTreeSet<String>> = each?.into_iter().flatten().map(usable).collect();
-            texts.filter(|texts| texts.len() <= VALUE_TEXTS_MAX)
+            texts.filter(|texts| texts.len() <= ITEM_TEXTS_MAX)
         });
         // An identity has the same few members in nearly every record.
         let tells = item.needs_value() && member != Some(Key::UserIdentity);

@@ -53,7 +53,7 @@ pub struct Burst {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Kept {
     at: (EventTime, EventId),
-    #[serde(with = "crate::bytes")]
+    #[serde(serialize_with = "crate::bytes::serialize")]
     record: Arc<[u8]>,
 }
 

@@ -48,34 +48,31 @@ impl Edges {
             known.become_of(time, id, record, bytes);
             return Inserted::New;
         }
-        let time_at = |edges: &[Edge], place: Option<usize>| {
-            place.and_then(|place| edges.get(place)).map(|edge| edge.time)
-        };
-        let (before, behind) = (place.checked_sub(1), Some(place));
-        if is_bridged(time_at(&self.0, before), time_at(&self.0, behind), quiet_secs) {
+        let before = place.checked_sub(1);
+        if is_bridged(self.time_at(before), self.time_at(Some(place)), quiet_secs) {
             return Inserted::Spare;
         }
         // Where the one before is needless from now on, this one takes its place; else behind it.
-        let further = time_at(&self.0, place.checked_sub(2));
-        let mut place = place;
-        match before.filter(|_| is_bridged(further, Some(time), quiet_secs)) {
-            Some(before) => {
-                place = before;
-                if let Some(edge) = self.0.get_mut(before) {
-                    edge.become_of(time, id, record, bytes);
-                }
-            }
+        let further = self.time_at(place.checked_sub(2));
+        let place = match before.filter(|_| is_bridged(further, Some(time), quiet_secs)) {
+            Some(before) => before,
             None => {
-                let mut edge = Edge { time, id, record: Vec::new() };
-                edge.become_of(time, id, record, bytes);
-                self.0.insert(place, edge);
+                self.0.insert(place, Edge { time, id, record: Vec::new() });
+                place
             }
+        };
+        if let Some(edge) = self.0.get_mut(place) {
+            edge.become_of(time, id, record, bytes);
         }
-        if is_bridged(Some(time), time_at(&self.0, Some(place + 2)), quiet_secs) {
+        if is_bridged(Some(time), self.time_at(Some(place + 2)), quiet_secs) {
             let needless = self.0.remove(place + 1);
             bytes.freed += needless.record.len() as u64;
         }
         Inserted::New
+    }
+
+    fn time_at(&self, place: Option<usize>) -> Option<EventTime> {
+        place.and_then(|place| self.0.get(place)).map(|edge| edge.time)
     }
 
     /// Takes out those before `time`, each with the one that follows it.
@@ -88,7 +85,7 @@ impl Edges {
 
     /// The first of them.
     pub(super) fn first(&self) -> Option<EventTime> {
-        self.0.first().map(|edge| edge.time)
+        self.time_at(Some(0))
     }
 
     pub(super) fn is_empty(&self) -> bool {

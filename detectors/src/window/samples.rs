@@ -32,7 +32,7 @@ pub struct Held {
     pub lifted: bool,
     /// The record, for evidence and for the parents of a correlation; none where neither can still
     /// ask for it.
-    #[serde(with = "crate::bytes::option")]
+    #[serde(serialize_with = "crate::bytes::serialize_option")]
     pub record: Option<Arc<[u8]>>,
 }
 

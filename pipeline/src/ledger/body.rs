@@ -1,8 +1,9 @@
 //! What lies in the ledger as bytes: MessagePack, compressed.
 //!
-//! Windows and alerts are mostly records, which are much alike: a third of their size is left. That is
-//! written sooner than it is saved at this level, and spares the disk the rest.
+//! Windows and alerts are mostly records, which are much alike: a third of their size is left. At this
+//! level it takes less time to compress them than to write the rest.
 
+use std::borrow::Cow;
 use std::error::Error;
 
 use rusqlite::types::Type;
@@ -34,12 +35,11 @@ impl Packer {
 /// What a body was made of. Earlier versions did not compress theirs.
 pub(super) fn unpack<T: DeserializeOwned>(body: &[u8]) -> rusqlite::Result<T> {
     let unreadable = |error| rusqlite::Error::FromSqlConversionFailure(0, Type::Blob, error);
-    if body.starts_with(MAGIC) {
-        let plain = zstd::decode_all(body).map_err(|error| unreadable(error.into()))?;
-        rmp_serde::from_slice(&plain).map_err(|error| unreadable(error.into()))
-    } else {
-        rmp_serde::from_slice(body).map_err(|error| unreadable(error.into()))
-    }
+    let plain = match body.starts_with(MAGIC) {
+        true => Cow::Owned(zstd::decode_all(body).map_err(|error| unreadable(error.into()))?),
+        false => Cow::Borrowed(body),
+    };
+    rmp_serde::from_slice(&plain).map_err(|error| unreadable(error.into()))
 }
 
 fn unfit(error: impl Error + Send + Sync + 'static) -> rusqlite::Error {

@@ -193,12 +193,13 @@ impl Poll {
     }
 
     fn hand_on(&mut self) -> Result<(), Gone> {
-        let mut has_named = false;
         while !self.is_over.load(Ordering::Relaxed) {
             let next = match self.hear().and_then(|()| self.source.next(WAIT)) {
                 Ok(next) => next,
                 Err(error) => return self.send(Err(error)),
             };
+            // News of no input names none; only that the source has gained none does.
+            let has_gained = matches!(next, Next::Gained(_));
             match next {
                 Next::Nothing => continue,
                 Next::End => {
@@ -210,13 +211,11 @@ impl Poll {
                 }
                 Next::CaughtUp(_) if !self.tells_caught_up => {}
                 next => {
-                    // News of no input names none; only that the source has gained none does.
-                    has_named |= matches!(next, Next::Gained(_));
                     let next = next.renumbered(&mut |input| self.number(input));
                     self.send(Ok(next))?;
                 }
             }
-            has_named |= !self.inputs.is_empty();
+            let has_named = has_gained || !self.inputs.is_empty();
             if let Some(input) = self.stands_in.take_if(|_| has_named) {
                 self.send(Ok(Next::Ended(input)))?;
             }
