@@ -1,6 +1,6 @@
 //! A batch of records: what matches gives samples, and samples go to their windows.
 
-use super::ear::Ear;
+use super::ear::{Ear, Hearing};
 use super::{Engine, Outcome, is_late, owned};
 use crate::field::Fields;
 use crate::record::Record;
@@ -12,7 +12,7 @@ use crate::window::offer::Offer;
 /// What a batch has for `silence`.
 struct Heard<'s> {
     ear: Ear,
-    /// Each match, with its record's place in the batch.
+    /// Each match that was noted, with its record's place in the batch.
     matched: Vec<(usize, &'s Tap)>,
 }
 
@@ -55,9 +55,11 @@ impl Engine {
                 if matches!(rule.kind, Kind::Silence { .. }) {
                     if !is_late(rule, record.time(), watermark) {
                         let at = heard.matched.len();
-                        heard.matched.push((place, tap));
-                        let has_key = heard.ear.hear(rule, tap, &fields, at, seed);
-                        out.counts.keyless += u64::from(!has_key);
+                        match heard.ear.hear(rule, tap, &fields, at, seed) {
+                            Hearing::Noted => heard.matched.push((place, tap)),
+                            Hearing::Needless => {}
+                            Hearing::Keyless => out.counts.keyless += 1,
+                        }
                     }
                     continue;
                 }
@@ -114,10 +116,18 @@ impl Engine {
         }
         // Time passed meanwhile, and what is forgotten bridges no gap: all others may be needed.
         *ear = Ear::default();
-        for (record, tap, rule) in (0..matched.len()).filter_map(of_match) {
+        for record in records {
             let fields = Fields::within(record, &self.rules.networks);
-            let drawn = sample::draw(tap, rule, &fields, seed);
-            self.insert_drawn(rule, &drawn, &mut Offer::of(record.bytes()), watermark, out);
+            let mut offer = Offer::of(record.bytes());
+            self.rules.matching(&fields, &mut |detection| {
+                for tap in &detection.taps {
+                    let Some(rule) = self.rules.rules.get(tap.rule) else { continue };
+                    if matches!(rule.kind, Kind::Silence { .. }) {
+                        let drawn = sample::draw(tap, rule, &fields, seed);
+                        self.insert_drawn(rule, &drawn, &mut offer, watermark, out);
+                    }
+                }
+            });
         }
     }
 }

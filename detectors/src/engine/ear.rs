@@ -5,14 +5,16 @@
 //! only the records at the edges of its gaps go on. Which window a key has is remembered from batch to
 //! batch, so that a record costs one look-up of the key as it is written.
 
-use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher};
 
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
 use smallvec::SmallVec;
 
 use crate::field::Fields;
 use crate::record::EventId;
 use crate::rule::{Kind, Rule, Tap};
-use crate::sample::{self, Sample, WindowKey};
+use crate::sample::{self, RuleIndex, Sample, WindowKey};
 use crate::time::EventTime;
 
 /// Most keys that are remembered; past it all are forgotten, which costs time and nothing else.
@@ -21,16 +23,22 @@ const KEYS_MAX: usize = 1 << 16;
 /// Keys that were heard from, and what of the present batch.
 #[derive(Debug, Default)]
 pub(super) struct Ear {
-    /// Places in `keys`, by the rule and the key as bytes.
-    places: HashMap<Box<[u8]>, usize, foldhash::fast::RandomState>,
     keys: Vec<Key>,
-    /// Places of keys that were heard from in this batch.
+    /// Places in `keys`, with the hash of the rule and the group-by values.
+    places: HashTable<(u64, usize)>,
+    hasher: RandomState,
+    /// Places of keys that have something to say of this batch.
     heard: Vec<usize>,
-    bytes: Vec<u8>,
 }
 
 #[derive(Debug)]
 struct Key {
+    rule: RuleIndex,
+    /// The group-by values, one behind the other, and where each ends.
+    values: SmallVec<[u8; 40]>,
+    ends: SmallVec<[usize; 2]>,
+    /// Between these two times one more moment says nothing new.
+    calm: (EventTime, EventTime),
     window: WindowKey,
     /// The moments that others do not make needless, in order of time: of this batch, and the last
     /// that the window was told of.
@@ -41,6 +49,9 @@ struct Key {
 /// How many moments of a key that its window knows are remembered.
 const TOLD_MAX: usize = 3;
 
+/// No two times lie so.
+const NO_CALM: (EventTime, EventTime) = (EventTime::MAX, EventTime::MIN);
+
 /// A moment at which a key was heard from.
 #[derive(Debug, Clone, Copy)]
 struct Moment {
@@ -50,9 +61,19 @@ struct Moment {
     at: Option<usize>,
 }
 
+/// What became of a match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hearing {
+    /// It may have something to say.
+    Noted,
+    /// It says nothing new.
+    Needless,
+    /// The record has no key.
+    Keyless,
+}
+
 impl Ear {
-    /// Takes the match at `at`, of a record that has `fields`, for `tap`, whose rule is `rule`; false if
-    /// the record has no key.
+    /// Takes the match at `at`, of a record that has `fields`, for `tap`, whose rule is `rule`.
     pub(super) fn hear(
         &mut self,
         rule: &Rule,
@@ -60,46 +81,81 @@ impl Ear {
         fields: &Fields<'_, '_>,
         at: usize,
         seed: u64,
-    ) -> bool {
-        self.bytes.clear();
-        self.bytes.extend_from_slice(&tap.rule.to_le_bytes());
-        let is_plain = tap.group_by.iter().all(|path| {
-            let plain = fields.plain(path);
-            plain.is_some_and(|plain| {
-                add(&mut self.bytes, plain);
-                true
-            })
-        });
-        if is_plain && let Some(place) = self.places.get(self.bytes.as_slice()) {
-            self.note(rule, *place, fields, at, seed);
-            return true;
+    ) -> Hearing {
+        let time = fields.record().time();
+        let mut plain: SmallVec<[&[u8]; 3]> = SmallVec::new();
+        plain.extend(tap.group_by.iter().map_while(|path| fields.plain(path)));
+        if plain.len() == tap.group_by.len()
+            && let Ok(place) = self.place(tap.rule, &plain)
+        {
+            return self.note(rule, place, time, at, &|| fields.id(seed));
         }
         let keys = sample::keys(&tap.group_by, fields, &|_| None);
+        let mut hearing = if keys.is_empty() { Hearing::Keyless } else { Hearing::Needless };
         for key in &keys {
-            self.bytes.clear();
-            self.bytes.extend_from_slice(&tap.rule.to_le_bytes());
-            key.iter().for_each(|value| add(&mut self.bytes, value.as_bytes()));
-            let known = self.places.get(self.bytes.as_slice()).copied();
-            let place = known.unwrap_or_else(|| {
-                let window = WindowKey::of_key(seed, rule.tag, key);
-                self.places.insert(self.bytes.as_slice().into(), self.keys.len());
-                self.keys.push(Key { window, moments: SmallVec::new(), is_heard: false });
-                self.keys.len() - 1
-            });
-            self.note(rule, place, fields, at, seed);
+            let values: SmallVec<[&[u8]; 3]> = key.iter().map(|value| value.as_bytes()).collect();
+            let window = || WindowKey::of_key(seed, rule.tag, key);
+            let place = self.place(tap.rule, &values);
+            let place = place.unwrap_or_else(|hash| self.add(hash, tap.rule, &values, window()));
+            if self.note(rule, place, time, at, &|| fields.id(seed)) == Hearing::Noted {
+                hearing = Hearing::Noted;
+            }
         }
-        !keys.is_empty()
+        hearing
     }
 
-    fn note(&mut self, rule: &Rule, place: usize, fields: &Fields<'_, '_>, at: usize, seed: u64) {
-        let Some(key) = self.keys.get_mut(place) else { return };
+    /// The place of a key; else its hash.
+    fn place(&self, rule: RuleIndex, values: &[&[u8]]) -> Result<usize, u64> {
+        let mut hasher = self.hasher.build_hasher();
+        values.iter().for_each(|value| hasher.write(value));
+        let hash = hasher.finish();
+        let is_it = |(of_key, place): &(u64, usize)| {
+            *of_key == hash && self.keys.get(*place).is_some_and(|key| key.is(rule, values))
+        };
+        self.places.find(hash, is_it).map(|(_, place)| *place).ok_or(hash)
+    }
+
+    fn add(&mut self, hash: u64, rule: RuleIndex, values: &[&[u8]], window: WindowKey) -> usize {
+        let ends = values.iter().scan(0, |end, value| {
+            *end += value.len();
+            Some(*end)
+        });
+        let key = Key {
+            rule,
+            values: values.concat().into(),
+            ends: ends.collect(),
+            calm: NO_CALM,
+            window,
+            moments: SmallVec::new(),
+            is_heard: false,
+        };
+        let place = self.keys.len();
+        self.keys.push(key);
+        self.places.insert_unique(hash, (hash, place), |(hash, _)| *hash);
+        place
+    }
+
+    fn note(
+        &mut self,
+        rule: &Rule,
+        place: usize,
+        time: EventTime,
+        at: usize,
+        id: &dyn Fn() -> EventId,
+    ) -> Hearing {
+        let Some(key) = self.keys.get_mut(place) else { return Hearing::Needless };
+        if key.calm.0 < time && time < key.calm.1 {
+            return Hearing::Needless;
+        }
         if !std::mem::replace(&mut key.is_heard, true) {
             self.heard.push(place);
         }
-        note(&rule.kind, &mut key.moments, fields.record().time(), at, &|| fields.id(seed));
+        note(&rule.kind, &mut key.moments, time, at, id);
+        key.calm = calm(&rule.kind, &key.moments);
+        Hearing::Noted
     }
 
-    /// Samples that say all there is to say of the batch, each with its match, in order of arrival;
+    /// Samples that say all there is to say of the batch, each with its match;
     /// `rule_of` a match is its rule. The next batch begins, and takes them for told.
     pub(super) fn needed(
         &mut self,
@@ -118,8 +174,10 @@ impl Ear {
             }
             let old = key.moments.len().saturating_sub(TOLD_MAX);
             key.moments.drain(..old);
+            if let Some(oldest) = key.moments.first() {
+                key.calm.0 = key.calm.0.max(oldest.time);
+            }
         }
-        needed.sort_unstable_by_key(|(sample, at)| (*at, sample.window));
         if self.keys.len() > KEYS_MAX {
             *self = Ear::default();
         }
@@ -127,10 +185,16 @@ impl Ear {
     }
 }
 
-/// Adds a value to a key's bytes, so that no two keys have the same.
-fn add(bytes: &mut Vec<u8>, value: &[u8]) {
-    bytes.extend_from_slice(&value.len().to_le_bytes());
-    bytes.extend_from_slice(value);
+impl Key {
+    fn is(&self, rule: RuleIndex, values: &[&[u8]]) -> bool {
+        let mut from = 0;
+        self.rule == rule
+            && self.ends.len() == values.len()
+            && values.iter().zip(&self.ends).all(|(value, end)| {
+                let own = self.values.get(std::mem::replace(&mut from, *end)..*end);
+                own == Some(*value)
+            })
+    }
 }
 
 /// Puts a moment among those of its key, and takes out what it makes needless. Of one second the
@@ -162,6 +226,21 @@ fn note(
             moments.remove(place);
         }
     }
+}
+
+/// The last times between which the moments leave no gap, and a moment has the slot of one of them.
+fn calm(kind: &Kind, moments: &[Moment]) -> (EventTime, EventTime) {
+    let Kind::Silence { quiet_secs, slot_secs, .. } = kind else { return NO_CALM };
+    let slot = |moment: &Moment| moment.time.0.div_euclid(*slot_secs);
+    let leave_none = |before: &Moment, behind: &Moment| {
+        behind.time <= before.time.plus(*quiet_secs) && slot(behind) - slot(before) <= 1
+    };
+    let Some(last) = moments.last() else { return NO_CALM };
+    let pairs = moments.windows(2).rev();
+    let pairs =
+        pairs.take_while(|pair| matches!(pair, [before, behind] if leave_none(before, behind)));
+    let first = pairs.last().and_then(|pair| pair.first());
+    (first.unwrap_or(last).time, last.time)
 }
 
 /// Whether a moment lies between two that leave no gap without it, in the slot of one of them.
