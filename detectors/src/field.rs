@@ -24,6 +24,8 @@ pub struct Fields<'r, 'b> {
     /// The members of `userIdentity` and `requestParameters`, of which nearly every rule asks.
     identity: OnceCell<Object<'b>>,
     parameters: OnceCell<Object<'b>>,
+    /// Those of `userIdentity.sessionContext`, which tells whose session it is.
+    session: OnceCell<Object<'b>>,
     /// Tests that several rules ask: which were asked, and which of these hold, a bit each.
     asked: Cell<(u64, u64)>,
     source_address: OnceCell<Option<IpAddr>>,
@@ -49,6 +51,7 @@ impl<'r, 'b> Fields<'r, 'b> {
             networks,
             identity: OnceCell::new(),
             parameters: OnceCell::new(),
+            session: OnceCell::new(),
             asked: Cell::new((0, 0)),
             source_address: OnceCell::new(),
             capacity: OnceCell::new(),
@@ -76,13 +79,21 @@ impl<'r, 'b> Fields<'r, 'b> {
         self.identity.get_or_init(|| Object::of(&self.record.value(Key::UserIdentity)))
     }
 
+    /// The members of `userIdentity.sessionContext`.
+    pub(crate) fn session(&self) -> &Object<'b> {
+        self.session.get_or_init(|| Object::of(&self.identity().get("sessionContext")))
+    }
+
+    /// The members of `requestParameters`.
+    pub(crate) fn parameters(&self) -> &Object<'b> {
+        self.parameters.get_or_init(|| Object::of(&self.record.value(Key::RequestParameters)))
+    }
+
     /// The members of a top-level object that is asked of often.
     fn object(&self, key: Key) -> Option<&Object<'b>> {
         match key {
             Key::UserIdentity => Some(self.identity()),
-            Key::RequestParameters => {
-                Some(self.parameters.get_or_init(|| Object::of(&self.record.value(key))))
-            }
+            Key::RequestParameters => Some(self.parameters()),
             _ => None,
         }
     }
@@ -112,7 +123,7 @@ impl<'r, 'b> Fields<'r, 'b> {
 
     /// What the request asks for, part by part.
     pub(crate) fn capacity(&self) -> &derive::Parts<'b> {
-        self.capacity.get_or_init(|| Box::new(derive::parts(self.record)))
+        self.capacity.get_or_init(|| Box::new(derive::parts(self)))
     }
 
     /// The networks that we call our own.

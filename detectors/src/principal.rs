@@ -35,7 +35,7 @@ use std::borrow::Cow;
 
 use crate::field::Fields;
 use crate::reach;
-use crate::record::{Object, Record, Value};
+use crate::record::Record;
 
 pub use identity::partition;
 use identity::{Identity, role_of_session, service_event};
@@ -44,34 +44,22 @@ use identity::{Identity, role_of_session, service_event};
 #[derive(Debug, Clone)]
 pub struct Principal<'b> {
     id: Cow<'b, str>,
-    identity: Object<'b>,
-    /// The request, where its tags may name the person.
-    request: Value<'b>,
+    actor: Cow<'b, str>,
 }
 
 impl<'b> Principal<'b> {
     /// Reads it from a record; none where the record does not tell.
     #[must_use]
     pub fn of(record: &Record<'b>) -> Option<Principal<'b>> {
-        Principal::read(&Fields::of(record))
-    }
-
-    /// The same, from a record of which something is known already.
-    pub(crate) fn read(fields: &Fields<'_, 'b>) -> Option<Principal<'b>> {
-        let record = fields.record();
-        let id = Principal::id_of(fields)?;
-        let source = record.event_source().unwrap_or_default();
-        let request = match source.starts_with("sagemaker") {
-            true => record.get("requestParameters"),
-            false => Value::Missing,
-        };
-        Some(Principal { id, identity: fields.identity().clone(), request })
+        let fields = Fields::of(record);
+        let id = Principal::id_of(&fields)?;
+        Some(Principal { actor: Principal::actor_of(&fields)?, id })
     }
 
     /// The principal in one text, and nothing else of it.
     pub(crate) fn id_of(fields: &Fields<'_, 'b>) -> Option<Cow<'b, str>> {
         let record = fields.record();
-        let identity = Identity::of(fields.identity());
+        let identity = Identity::of(fields);
         identity
             .service(record)
             .or_else(|| identity.issuer_arn())
@@ -80,6 +68,21 @@ impl<'b> Principal<'b> {
             .or_else(|| identity.by_leftovers())
             .or_else(|| service_event(record))
             .or_else(|| Some(format!("account:{}", identity.text("accountId")?).into()))
+    }
+
+    /// The person behind it, and nothing else of it.
+    pub(crate) fn actor_of(fields: &Fields<'_, 'b>) -> Option<Cow<'b, str>> {
+        let id = Principal::id_of(fields)?;
+        let identity = Identity::of(fields);
+        if let Some(person) = identity.source_identity() {
+            return Some(person);
+        }
+        let Some(session) = identity.session_name() else {
+            return Some(id);
+        };
+        let source = fields.record().event_source().unwrap_or_default();
+        let profile = source.starts_with("sagemaker").then(|| user_profile(fields)).flatten();
+        Some(profile.unwrap_or_else(|| Cow::Owned(format!("{id}/{session}"))))
     }
 
     /// The principal in one text.
@@ -97,15 +100,7 @@ impl<'b> Principal<'b> {
     /// The person behind it, as far as the record tells; else the principal itself.
     #[must_use]
     pub fn actor(&self) -> Cow<'b, str> {
-        let identity = Identity::of(&self.identity);
-        if let Some(person) = identity.source_identity() {
-            return person;
-        }
-        let Some(session) = identity.session_name() else {
-            return self.id.clone();
-        };
-        let profile = user_profile(self.request.clone());
-        profile.unwrap_or_else(|| Cow::Owned(format!("{}/{session}", self.id)))
+        self.actor.clone()
     }
 }
 
@@ -114,9 +109,9 @@ const USER_PROFILE_TAG: &str = "sagemaker:user-profile-arn";
 
 /// The user profile that a request is tagged with; tags are an array of keys and values or one
 /// object.
-fn user_profile(request: Value<'_>) -> Option<Cow<'_, str>> {
+fn user_profile<'b>(fields: &Fields<'_, 'b>) -> Option<Cow<'b, str>> {
     let mut found = None;
-    reach::each(request, "tags", &mut |tag| {
+    reach::each(fields.parameters().get("tags"), "", &mut |tag| {
         let value = match tag.get("key").into_text().as_deref() {
             Some(USER_PROFILE_TAG) => tag.get("value"),
             _ => tag.get(USER_PROFILE_TAG),

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use crate::record::Value;
+use crate::record::{Object, Value};
 
 /// Most elements that are looked at in one array.
 ///
@@ -33,23 +33,98 @@ pub(crate) fn each<'b>(value: Value<'b>, path: &str, visit: &mut dyn FnMut(Value
     }
 }
 
-/// Visits each value at any of `paths` below `object`, reading its members once, in their order,
-/// their names in any letter case.
-pub(crate) fn each_of<'b>(object: &Value<'b>, paths: &[&str], visit: &mut dyn FnMut(Value<'b>)) {
-    let Value::Object(raw) = object else { return };
-    for (member, value) in raw.members() {
-        for path in paths {
-            // Where the name would end tells of nearly all paths that they do not begin with it.
-            let end = path.as_bytes().get(member.len());
-            if !matches!(end, None | Some(b'.')) {
-                continue;
-            }
-            if path.get(..member.len()).is_some_and(|head| head.eq_ignore_ascii_case(&member)) {
-                let rest = path.get(member.len() + 1..).unwrap_or_default();
-                each(value.clone(), rest, visit);
+/// Paths that are followed together: each object on the way is read once, however many lead through it.
+///
+/// Names count in any letter case, and all that stand there do; otherwise as [`each`].
+#[derive(Debug, Default)]
+pub(crate) struct Paths {
+    branches: Vec<Branch>,
+    /// How long their names are, a bit each: tells of nearly all others that they are none.
+    lengths: u64,
+}
+
+/// One name on the way, and what is wanted there.
+#[derive(Debug)]
+struct Branch {
+    name: Box<str>,
+    /// A path ends here.
+    ends: bool,
+    below: Paths,
+}
+
+impl Paths {
+    /// These paths.
+    pub(crate) fn of<P: AsRef<str>>(paths: impl IntoIterator<Item = P>) -> Paths {
+        let mut all = Paths::default();
+        paths.into_iter().for_each(|path| all.add(path.as_ref()));
+        all
+    }
+
+    fn add(&mut self, path: &str) {
+        let (name, rest) = path.split_once('.').unwrap_or((path, ""));
+        let known = self.branches.iter().position(|branch| &*branch.name == name);
+        let place = known.unwrap_or_else(|| {
+            self.lengths |= bit_of(name.len());
+            self.branches.push(Branch { name: name.into(), ends: false, below: Paths::default() });
+            self.branches.len() - 1
+        });
+        if let Some(branch) = self.branches.get_mut(place) {
+            match rest {
+                "" => branch.ends = true,
+                rest => branch.below.add(rest),
             }
         }
     }
+
+    /// Visits each value at any of them below `object`, in the order in which they stand there.
+    pub(crate) fn each<'b>(&self, object: &Object<'b>, visit: &mut dyn FnMut(Value<'b>)) {
+        object.select(|name| self.branch(name), |branch, value| branch.each(value, visit));
+    }
+
+    /// Where a member of this name leads. Members of flattened objects are named by several.
+    fn branch(&self, name: &[u8]) -> Option<&Branch> {
+        let is_it = |branch: &&Branch| branch.name.as_bytes().eq_ignore_ascii_case(name);
+        if self.lengths & bit_of(name.len()) != 0
+            && let Some(branch) = self.branches.iter().find(is_it)
+        {
+            return Some(branch);
+        }
+        let dot = memchr::memchr(b'.', name)?;
+        let (first, rest) = (name.get(..dot)?, name.get(dot + 1..)?);
+        self.branch(first)?.below.branch(rest)
+    }
+}
+
+impl Branch {
+    fn each<'b>(&self, value: Value<'b>, visit: &mut dyn FnMut(Value<'b>)) {
+        match value {
+            Value::Missing | Value::Null => {}
+            Value::Array(raw) => {
+                for element in raw.elements().take(ELEMENTS_MAX) {
+                    if !matches!(element, Value::Array(_)) {
+                        self.each(element, visit);
+                    }
+                }
+            }
+            value => {
+                if let Value::Object(raw) = value
+                    && self.below.lengths != 0
+                {
+                    raw.select(
+                        |name| self.below.branch(name),
+                        |branch, value| branch.each(value, visit),
+                    );
+                }
+                if self.ends {
+                    visit(value);
+                }
+            }
+        }
+    }
+}
+
+fn bit_of(length: usize) -> u64 {
+    1 << length.min(63)
 }
 
 /// The first text at `path` below `value`.
@@ -93,6 +168,23 @@ mod tests {
         assert_eq!(found(r#"{"a":[{"b":"x"},{"b":["y",7]}]}"#, "a.b"), ["x", "y", "7"]);
         assert_eq!(found(r#"{"a":[[{"b":"x"}]],"c":null}"#, "a.b"), [""; 0]);
         assert_eq!(found(r#"{"a":"x"}"#, "a.b"), [""; 0]);
+    }
+
+    #[test]
+    fn paths_together_lead_where_each_does() {
+        let paths = ["a", "a.b", "a.c.d", "a.c.e", "x.y", "long"];
+        let all = Paths::of(paths);
+        for (json, wanted) in [
+            (r#"{"a":{"b":"1","c":{"d":"2","e":["3",{"f":4}]}},"long":"5"}"#, "1 2 3 5"),
+            (r#"{"A":[{"B":"1"},{"b":["2",7]},[{"b":"no"}]],"ab":"no","a":"3"}"#, "1 2 7 3"),
+            (r#"{"a.b":"1","a.C.d":"2","x.y":{"z":"no"},"x.y.z":"no","x":{"y":"3"}}"#, "1 2 3"),
+            (r#"{"a":null,"x":"no","y":"no"}"#, ""),
+        ] {
+            let object = Object::of(&Value::Object(Raw(json.as_bytes())));
+            let mut found = Vec::new();
+            all.each(&object, &mut |value| found.extend(value.into_text().map(Cow::into_owned)));
+            assert_eq!(found.join(" "), wanted, "{json}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! SageMaker's operations.
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::rows;
@@ -71,12 +72,20 @@ static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
     operations
 });
 
+/// Places among them, for names in the letter case that nearly all are written in.
+static BY_NAME: LazyLock<HashMap<&str, usize, foldhash::fast::RandomState>> = LazyLock::new(|| {
+    OPERATIONS.iter().enumerate().map(|(place, operation)| (operation.name, place)).collect()
+});
+
 impl Operation {
     /// The operation of this event, ignoring ASCII case as rules do. No two of one name.
     #[must_use]
     pub fn of(event_source: &str, event_name: &str) -> Option<&'static Operation> {
         let operations = Operation::all();
-        let at = operations.binary_search_by(|o| ignoring_case(o.name, event_name)).ok()?;
+        let at = match BY_NAME.get(event_name) {
+            Some(at) => *at,
+            None => operations.binary_search_by(|o| ignoring_case(o.name, event_name)).ok()?,
+        };
         operations.get(at).filter(|o| o.event_source.eq_ignore_ascii_case(event_source))
     }
 

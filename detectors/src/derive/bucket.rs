@@ -4,10 +4,11 @@
 //! of the same names: which service is meant is for the rule to say.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use super::Texts;
-use crate::reach;
-use crate::record::Value;
+use crate::reach::Paths;
+use crate::record::{Object, Value};
 
 /// Where results, captures and checkpoints are written to.
 #[rustfmt::skip]
@@ -77,19 +78,22 @@ const MODELS: &[&str] = &[
 ];
 
 /// Buckets the request has written to.
-pub(super) fn output_buckets<'b>(params: &Value<'b>) -> Texts<'b> {
+pub(super) fn output_buckets<'b>(params: &Object<'b>) -> Texts<'b> {
+    static PATHS: LazyLock<Paths> = LazyLock::new(|| Paths::of(OUTPUTS));
     let mut buckets = Texts::default();
-    reach::each_of(params, OUTPUTS, &mut |uri| add_bucket(&mut buckets, uri));
+    PATHS.each(params, &mut |uri| add_bucket(&mut buckets, uri));
     buckets
 }
 
 /// Buckets that models are read from.
-pub(super) fn model_buckets<'b>(params: &Value<'b>) -> Texts<'b> {
-    let mut buckets = Texts::default();
-    reach::each_of(params, CONTAINERS, &mut |container| {
-        reach::each_of(&container, MODELS, &mut |uri| add_bucket(&mut buckets, uri));
+pub(super) fn model_buckets<'b>(params: &Object<'b>) -> Texts<'b> {
+    static PATHS: LazyLock<Paths> = LazyLock::new(|| {
+        let of_container =
+            |container| MODELS.iter().map(move |model| format!("{container}.{model}"));
+        Paths::of(CONTAINERS.iter().flat_map(of_container).chain(["sourceUri".to_owned()]))
     });
-    reach::each_of(params, &["sourceUri"], &mut |uri| add_bucket(&mut buckets, uri));
+    let mut buckets = Texts::default();
+    PATHS.each(params, &mut |uri| add_bucket(&mut buckets, uri));
     buckets
 }
 

@@ -1,11 +1,12 @@
 //! Registries that container images come from.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use super::Texts;
 use super::bucket::CONTAINERS;
-use crate::reach;
-use crate::record::Value;
+use crate::reach::Paths;
+use crate::record::{Object, Value};
 
 /// Container images outside [`CONTAINERS`], and Studio images.
 const IMAGES: &[&str] = &[
@@ -30,17 +31,18 @@ const IMAGES: &[&str] = &[
 ];
 
 /// Accounts, or else hosts, of the registries that images come from.
-pub(super) fn image_accounts<'b>(params: &Value<'b>) -> Texts<'b> {
+pub(super) fn image_accounts<'b>(params: &Object<'b>) -> Texts<'b> {
+    static PATHS: LazyLock<Paths> = LazyLock::new(|| {
+        let in_containers = CONTAINERS.iter().map(|container| format!("{container}.image"));
+        Paths::of(IMAGES.iter().map(ToString::to_string).chain(in_containers))
+    });
     let mut accounts = Texts::default();
     let mut add = |image: Value<'b>| {
         if let Some(image) = image.into_text() {
             accounts.add(Cow::Owned(registry(&image).to_owned()));
         }
     };
-    reach::each_of(params, IMAGES, &mut add);
-    reach::each_of(params, CONTAINERS, &mut |container| {
-        reach::each_of(&container, &["image"], &mut add);
-    });
+    PATHS.each(params, &mut add);
     accounts
 }
 

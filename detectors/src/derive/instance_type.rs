@@ -1,11 +1,12 @@
 //! The instance types that a request chooses.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use super::Texts;
 use crate::catalogue::InstanceType;
-use crate::reach;
-use crate::record::Value;
+use crate::reach::Paths;
+use crate::record::Object;
 
 /// Where a request names an instance type as its choice: not what is merely supported or hidden.
 #[rustfmt::skip]
@@ -77,9 +78,10 @@ const TYPES: &[&str] = &[
 ];
 
 /// Every instance type that the request chooses, as written.
-pub(super) fn instance_types<'b>(params: &Value<'b>) -> Texts<'b> {
+pub(super) fn instance_types<'b>(params: &Object<'b>) -> Texts<'b> {
+    static PATHS: LazyLock<Paths> = LazyLock::new(|| Paths::of(TYPES));
     let mut types = Texts::default();
-    reach::each_of(params, TYPES, &mut |value| {
+    PATHS.each(params, &mut |value| {
         if let Some(text) = value.into_text() {
             types.add(text);
         }
@@ -88,7 +90,7 @@ pub(super) fn instance_types<'b>(params: &Value<'b>) -> Texts<'b> {
 }
 
 /// Their families, in lower case.
-pub(super) fn families<'b>(params: &Value<'b>) -> Texts<'b> {
+pub(super) fn families<'b>(params: &Object<'b>) -> Texts<'b> {
     let mut families = Texts::default();
     for text in instance_types(params).0 {
         if let Some(parsed) = InstanceType::parse(&text) {

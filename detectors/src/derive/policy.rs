@@ -1,10 +1,12 @@
 //! Resource policies: whom a request lets in.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use super::Texts;
-use crate::reach;
-use crate::record::{Raw, Record, Value};
+use crate::field::Fields;
+use crate::reach::{self, Paths};
+use crate::record::{Raw, Value};
 
 /// Members of a request that hold a policy: a JSON document in a text, or (S3) as an object.
 const POLICIES: &[&str] = &[
@@ -21,10 +23,11 @@ const POLICIES: &[&str] = &[
 ///
 /// Conditions are not weighed: `*` that a condition narrows to an organisation is still `*`. What
 /// denies lets nobody in; what allows all but somebody (`NotPrincipal`) lets everybody in.
-pub(super) fn policy_accounts<'b>(record: &Record<'b>) -> Texts<'b> {
-    let own = record.account().unwrap_or_default();
+pub(super) fn policy_accounts<'b>(fields: &Fields<'_, 'b>) -> Texts<'b> {
+    static PATHS: LazyLock<Paths> = LazyLock::new(|| Paths::of(POLICIES));
+    let own = fields.record().account().unwrap_or_default();
     let mut accounts = Texts::default();
-    reach::each_of(&record.get("requestParameters"), POLICIES, &mut |policy| {
+    PATHS.each(fields.parameters(), &mut |policy| {
         let mut admit = |name: &str| {
             if name != own {
                 accounts.add(Cow::Owned(name.to_owned()));

@@ -1,11 +1,12 @@
 //! What a job and the data it reads have in common: prefixes in S3.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use super::bucket::without_scheme;
 use super::{Texts, VALUES_MAX};
-use crate::reach;
-use crate::record::{Record, Value};
+use crate::field::Fields;
+use crate::reach::Paths;
 
 /// Where training and its like read from.
 const INPUTS: &[&str] = &[
@@ -21,14 +22,12 @@ const INPUTS: &[&str] = &[
 /// `bucket/prefix` of all that a job reads; of an object event the bucket and each prefix, cut at a
 /// slash, that the object lies under. S3 itself cuts prefixes anywhere: a job that reads
 /// `s3://b/data` and an object `data-2/x` have nothing in common here.
-pub(super) fn s3_prefixes<'b>(record: &Record<'b>) -> Texts<'b> {
+pub(super) fn s3_prefixes<'b>(fields: &Fields<'_, 'b>) -> Texts<'b> {
+    static PATHS: LazyLock<Paths> = LazyLock::new(|| Paths::of(INPUTS));
     let mut prefixes = Texts::default();
-    let params = record.get("requestParameters");
-    let source = record.get("eventSource").into_text().unwrap_or_default();
+    let request = fields.parameters();
+    let source = fields.record().get("eventSource").into_text().unwrap_or_default();
     if source.eq_ignore_ascii_case("s3.amazonaws.com") {
-        let Value::Object(request) = params else {
-            return prefixes;
-        };
         let bucket = request.get("bucketName").into_text();
         let (Some(bucket), Some(key)) = (bucket, request.get("key").into_text()) else {
             return prefixes;
@@ -41,7 +40,7 @@ pub(super) fn s3_prefixes<'b>(record: &Record<'b>) -> Texts<'b> {
         prefixes.add(Cow::Owned(prefix.trim_end_matches('/').to_owned()));
         return prefixes;
     }
-    reach::each_of(&params, INPUTS, &mut |uri| {
+    PATHS.each(request, &mut |uri| {
         let uri = uri.into_text().unwrap_or_default();
         if let Some(prefix) = without_scheme(&uri) {
             prefixes.add(Cow::Owned(prefix.trim_end_matches('/').to_owned()));

@@ -1,10 +1,11 @@
 //! Roles that a request hands to a service (`iam:PassRole`).
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use super::Texts;
-use crate::reach;
-use crate::record::Record;
+use crate::field::Fields;
+use crate::reach::Paths;
 
 /// Roles handed to the service.
 #[rustfmt::skip]
@@ -41,13 +42,14 @@ const ROLES: &[&str] = &[
 ];
 
 /// ARNs of roles handed to a service. The role that STS is asked for is not handed to anybody.
-pub(super) fn passed_roles<'b>(record: &Record<'b>) -> Texts<'b> {
+pub(super) fn passed_roles<'b>(fields: &Fields<'_, 'b>) -> Texts<'b> {
+    static PATHS: LazyLock<Paths> = LazyLock::new(|| Paths::of(ROLES));
     let mut roles = Texts::default();
-    let source = record.get("eventSource").into_text().unwrap_or_default();
+    let source = fields.record().get("eventSource").into_text().unwrap_or_default();
     if source.eq_ignore_ascii_case("sts.amazonaws.com") {
         return roles;
     }
-    reach::each_of(&record.get("requestParameters"), ROLES, &mut |role| {
+    PATHS.each(fields.parameters(), &mut |role| {
         let arn = role.into_text().filter(|arn| arn.starts_with("arn:") && arn.contains(":role/"));
         if let Some(arn) = arn {
             roles.add(arn);
@@ -57,9 +59,9 @@ pub(super) fn passed_roles<'b>(record: &Record<'b>) -> Texts<'b> {
 }
 
 /// Their names: what IAM's own calls name a role by.
-pub(super) fn passed_role_names<'b>(record: &Record<'b>) -> Texts<'b> {
+pub(super) fn passed_role_names<'b>(fields: &Fields<'_, 'b>) -> Texts<'b> {
     let mut names = Texts::default();
-    for arn in passed_roles(record).0 {
+    for arn in passed_roles(fields).0 {
         let name = arn.rsplit('/').next().unwrap_or_default();
         names.add(Cow::Owned(name.to_owned()));
     }

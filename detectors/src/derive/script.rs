@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io::Read as _;
+use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
@@ -9,15 +10,15 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 
 use super::Texts;
-use crate::reach;
-use crate::record::Value;
+use crate::reach::Paths;
+use crate::record::Object;
 
 /// Most bytes of one script that are looked at, decoded and inflated. SageMaker takes 16,384
 /// characters of Base64, 12 KiB of script.
 pub(crate) const SCRIPT_BYTES_MAX: usize = 64 << 10;
 
 /// Where scripts stand: the two of a notebook's configuration, the one of Studio's.
-const PATHS: &[&str] = &["onCreate.content", "onStart.content", "studioLifecycleConfigContent"];
+const SCRIPTS: &[&str] = &["onCreate.content", "onStart.content", "studioLifecycleConfigContent"];
 
 /// Base64 as people write it: padded or not.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -28,9 +29,10 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// The scripts of a request, decoded.
-pub(super) fn scripts<'b>(params: &Value<'b>) -> Texts<'b> {
+pub(super) fn scripts<'b>(params: &Object<'b>) -> Texts<'b> {
+    static PATHS: LazyLock<Paths> = LazyLock::new(|| Paths::of(SCRIPTS));
     let mut scripts = Texts::default();
-    reach::each_of(params, PATHS, &mut |value| {
+    PATHS.each(params, &mut |value| {
         if let Some(content) = value.into_text() {
             scripts.add(decoded(content));
         }

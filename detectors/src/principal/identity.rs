@@ -2,23 +2,23 @@
 
 use std::borrow::Cow;
 
-use crate::record::{Object, Record};
+use crate::field::Fields;
+use crate::record::Record;
 
 /// What `userIdentity` says, read where it is asked for; empty texts count as absent.
-#[derive(Debug)]
-pub(super) struct Identity<'o, 'b> {
-    members: &'o Object<'b>,
+pub(super) struct Identity<'f, 'r, 'b> {
+    fields: &'f Fields<'r, 'b>,
     kind: Option<Cow<'b, str>>,
 }
 
-impl<'o, 'b> Identity<'o, 'b> {
-    pub(super) fn of(members: &'o Object<'b>) -> Identity<'o, 'b> {
-        Identity { members, kind: members.get("type").into_text() }
+impl<'f, 'r, 'b> Identity<'f, 'r, 'b> {
+    pub(super) fn of(fields: &'f Fields<'r, 'b>) -> Identity<'f, 'r, 'b> {
+        Identity { fields, kind: fields.identity().get("type").into_text() }
     }
 
     /// A member as text.
     pub(super) fn text(&self, name: &str) -> Option<Cow<'b, str>> {
-        self.members.get(name).into_text()
+        self.fields.identity().get(name).into_text()
     }
 
     fn user_name(&self) -> Option<Cow<'b, str>> {
@@ -26,16 +26,16 @@ impl<'o, 'b> Identity<'o, 'b> {
     }
 
     fn on_behalf_of(&self) -> Option<Cow<'b, str>> {
-        self.members.get("onBehalfOf").get("userId").into_text()
+        self.fields.identity().get("onBehalfOf").get("userId").into_text()
     }
 
     /// The role of a session, or the user of a federated one.
     pub(super) fn issuer_arn(&self) -> Option<Cow<'b, str>> {
-        self.members.get("sessionContext").get("sessionIssuer").get("arn").into_text()
+        self.fields.session().get("sessionIssuer").get("arn").into_text()
     }
 
     pub(super) fn source_identity(&self) -> Option<Cow<'b, str>> {
-        self.members.get("sessionContext").get("sourceIdentity").into_text()
+        self.fields.session().get("sourceIdentity").into_text()
     }
 
     fn is(&self, kind: &str) -> bool {

@@ -40,6 +40,19 @@ impl<'b> Object<'b> {
         (found.read(self.bytes), found.rest_of(path))
     }
 
+    /// Visits the values of the members whose names `pick` wants, in order.
+    pub(crate) fn select<T>(
+        &self,
+        mut pick: impl FnMut(&[u8]) -> Option<T>,
+        mut visit: impl FnMut(T, Value<'b>),
+    ) {
+        self.each_member(|name, member| {
+            if let Some(picked) = pick(name) {
+                visit(picked, Value::read(self.bytes, member.value));
+            }
+        });
+    }
+
     #[inline]
     fn each_member(&self, mut visit: impl FnMut(&[u8], &Member)) {
         for member in &self.members {

@@ -169,6 +169,19 @@ impl<'b> Raw<'b> {
         })
     }
 
+    /// Visits the values of the members whose names `pick` wants, in order.
+    pub(crate) fn select<T>(
+        self,
+        mut pick: impl FnMut(&[u8]) -> Option<T>,
+        mut visit: impl FnMut(T, Value<'b>),
+    ) {
+        self.each_member(|name, value| {
+            if let Some(picked) = pick(name) {
+                visit(picked, Value::read(self.0, value));
+            }
+        });
+    }
+
     /// The elements of an array, in order.
     #[must_use]
     pub fn elements(self) -> Elements<'b> {

@@ -14,12 +14,14 @@
 mod shape;
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use smallvec::SmallVec;
 
 use crate::catalogue::InstanceType;
-use crate::reach;
-use crate::record::{Record, Value};
+use crate::field::Fields;
+use crate::reach::{self, Paths};
+use crate::record::{Object, Value};
 
 use shape::{COUNT_MAX, add_parts};
 
@@ -132,7 +134,8 @@ fn total<'b>(parts: &[Part<'b>], of: impl Fn(&Part<'b>) -> Option<u64>) -> Optio
 }
 
 /// The parts of what a record asks for.
-pub(crate) fn parts<'b>(record: &Record<'b>) -> Parts<'b> {
+pub(crate) fn parts<'b>(fields: &Fields<'_, 'b>) -> Parts<'b> {
+    let record = fields.record();
     let mut parts = Parts::new();
     let params = record.get("requestParameters");
     let source = record.get("eventSource").into_text().unwrap_or_default();
@@ -143,7 +146,7 @@ pub(crate) fn parts<'b>(record: &Record<'b>) -> Parts<'b> {
         return parts;
     }
     if name.eq_ignore_ascii_case("CreateHyperParameterTuningJob") {
-        return tuning(&params);
+        return tuning(fields.parameters(), params);
     }
     let places = PLACES.iter().find(|(operation, _)| operation.eq_ignore_ascii_case(&name));
     for path in places.map_or(&[][..], |(_, paths)| paths) {
@@ -153,10 +156,11 @@ pub(crate) fn parts<'b>(record: &Record<'b>) -> Parts<'b> {
 }
 
 /// A tuning job: the greatest of its definitions, as often as it may run at once.
-fn tuning<'b>(params: &Value<'b>) -> Parts<'b> {
+fn tuning<'b>(members: &Object<'b>, params: Value<'b>) -> Parts<'b> {
+    static DEFINITIONS: LazyLock<Paths> =
+        LazyLock::new(|| Paths::of(["trainingJobDefinition", "trainingJobDefinitions"]));
     let mut greatest = Parts::new();
-    let definitions = ["trainingJobDefinition", "trainingJobDefinitions"];
-    reach::each_of(params, &definitions, &mut |definition| {
+    DEFINITIONS.each(members, &mut |definition| {
         let Value::Object(definition) = definition else {
             return;
         };
@@ -173,7 +177,7 @@ fn tuning<'b>(params: &Value<'b>) -> Parts<'b> {
         }
     });
     let limit = "hyperParameterTuningJobConfig.resourceLimits.maxParallelTrainingJobs";
-    let parallel = reach::text_at(params.clone(), limit);
+    let parallel = reach::text_at(params, limit);
     let parallel = parallel.and_then(|text| reach::count(Value::Text(text))).unwrap_or(1);
     let parallel = parallel.min(COUNT_MAX);
     for part in &mut greatest {
