@@ -70,6 +70,7 @@ const SHARED_MAX: usize = 64;
 /// Has tests that stand in several of these conditions asked once a record. All that is asked of a
 /// record by number must have been shared together.
 pub(crate) fn share(conditions: &mut [&mut Matcher]) {
+    weaken_looks(conditions);
     let mut tests: Vec<(Arc<Item>, usize)> = Vec::new();
     for condition in conditions.iter_mut() {
         condition.root.each_test(&mut |node| {
@@ -89,6 +90,28 @@ pub(crate) fn share(conditions: &mut [&mut Matcher]) {
             let place = tests.iter().position(|(known, _)| known.is_same(item));
             if let Some(number) = place.and_then(|place| u8::try_from(place).ok()) {
                 *node = Node::Once(number, item.clone());
+            }
+        });
+    }
+}
+
+/// Has a look for traces taken with another that finds at least as much, so that both are one.
+fn weaken_looks(conditions: &mut [&mut Matcher]) {
+    let mut looks: Vec<Arc<Item>> = Vec::new();
+    for condition in conditions.iter_mut() {
+        condition.root.each_test(&mut |node| match node {
+            Node::Item(item) if item.is_trace() => looks.push(item.clone()),
+            _ => {}
+        });
+    }
+    let finds = |look: &Arc<Item>| looks.iter().filter(|other| other.is_found_by(look)).count();
+    let found: Vec<usize> = looks.iter().map(finds).collect();
+    for condition in conditions {
+        condition.root.each_test(&mut |node| {
+            let Node::Item(item) = node else { return };
+            let weaker = looks.iter().zip(&found).filter(|(look, _)| item.is_found_by(look));
+            if let Some((weakest, _)) = weaker.max_by_key(|(_, found)| **found) {
+                *item = weakest.clone();
             }
         });
     }

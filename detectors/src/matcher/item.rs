@@ -177,8 +177,26 @@ impl Item {
         std::ptr::eq(self, other)
             || self.place == other.place
                 && self.modifiers == other.modifiers
-                && matches!(self.test, Test::Trace(_)) == matches!(other.test, Test::Trace(_))
+                && self.is_trace() == other.is_trace()
                 && self.wishes == other.wishes
+    }
+
+    /// Whether it is a look for traces.
+    pub(super) fn is_trace(&self) -> bool {
+        matches!(self.test, Test::Trace(_))
+    }
+
+    /// Whether it is a look for traces, and `other` one that finds wherever it does, at no more cost.
+    pub(super) fn is_found_by(&self, other: &Item) -> bool {
+        let holds = |text: &Wish, part: &Wish| match (text, part) {
+            (Wish::Text(text), Wish::Text(part)) => text.contains(part.as_str()),
+            _ => false,
+        };
+        self.is_trace()
+            && other.is_trace()
+            && self.modifiers == other.modifiers
+            && other.cost() <= self.cost()
+            && self.wishes.iter().all(|text| other.wishes.iter().any(|part| holds(text, part)))
     }
 
     /// Whether event source and name alone decide it.

@@ -297,6 +297,27 @@ mod tests {
         }
     }
 
+    /// One look is enough for several, where it finds all that they look for.
+    #[test]
+    fn looks_of_several_conditions_become_one() {
+        let json = r#"{"eventTime":"2026-11-07T10:00:00Z","eventSource":"a","eventName":"b"}"#;
+        let record = Record::decode(json.as_bytes()).unwrap();
+        let fields = Fields::of(&record);
+        let narrow = "{r: {eventSource: a, userIdentity.arn|endswith: /SageMaker, \
+            userIdentity.type: AssumedRole, floodmark.source_class: public}, condition: r}";
+        let mut conditions: Vec<_> = [narrow, COSTLY[0], COSTLY[1]]
+            .iter()
+            .map(|detection| rules(detection).detections[0].matcher.clone())
+            .map(|matcher| matcher.given(&fields).unwrap().traced(&Seekers::default()))
+            .collect();
+        crate::matcher::share(&mut conditions.iter_mut().collect::<Vec<_>>());
+        let told: Vec<String> = conditions.iter().map(|one| format!("{one:?}")).collect();
+        let looks = |text: &str| text.contains("Trace(") && text.contains("Text(\"sagemaker\")");
+        assert!(looks(&told[0]) && looks(&told[1]) && told[0].contains("Once("), "{}", told[0]);
+        assert!(!told[0].contains("Text(\"/sagemaker\")"), "{}", told[0]);
+        assert!(told[2].contains("Trace(") && !looks(&told[2]), "{}", told[2]);
+    }
+
     /// A look costs more than a plain field, and finds what nearly every identity has.
     #[test]
     fn a_look_that_spares_nothing_is_not_taken() {
