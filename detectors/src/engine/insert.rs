@@ -56,10 +56,12 @@ impl Engine {
             }
             if matches!(inserted, Inserted::New | Inserted::Spare) {
                 is_news = !std::mem::replace(&mut window.is_dirty, true);
-                let due = window.due(rule);
-                if window.called_at.is_none_or(|at| due.is_some_and(|due| due < at)) {
-                    window.called_at = due;
-                    call_at = due;
+                if window.called_at.is_none() || window.may_hurry(rule, sample.time) {
+                    let due = window.due(rule);
+                    if window.called_at.is_none_or(|at| due.is_some_and(|due| due < at)) {
+                        window.called_at = due;
+                        call_at = due;
+                    }
                 }
             }
             // Only what goes on to parents needs the key again.

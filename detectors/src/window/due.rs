@@ -31,6 +31,18 @@ impl Window {
         [forget, close, decide, said, usual].into_iter().flatten().min()
     }
 
+    /// Whether a sample of this time, which was just put in, may be why the window is due sooner. One
+    /// behind others puts off what they are due for, if anything, and is itself due later.
+    #[must_use]
+    pub fn may_hurry(&self, rule: &Rule, time: EventTime) -> bool {
+        let first = match &self.waiting {
+            Waiting::Nothing if rule.kind.waits() => None,
+            Waiting::Nothing => self.samples.as_slice().first().map(|held| held.time),
+            waiting => waiting.first_undecided(),
+        };
+        !self.bursts.is_empty() || first.is_none_or(|first| first >= time)
+    }
+
     /// The watermark from which on nothing can join `burst` any more, by what is known now.
     ///
     /// A new sample may come within W of its last one until the watermark has passed that. A cold

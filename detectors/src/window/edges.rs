@@ -26,18 +26,18 @@ pub struct Edge {
     time: EventTime,
     /// The least event id of this second: it stands for all.
     id: EventId,
-    /// Empty where there was no room for it.
+    /// Empty where nobody will ask for it, or there was no room for it.
     record: Vec<u8>,
 }
 
 impl Edges {
-    /// Takes in a time at which the key was heard.
+    /// Takes in a time at which the key was heard, and its record where that may be asked for.
     pub(super) fn add(
         &mut self,
         time: EventTime,
         id: EventId,
         quiet_secs: i64,
-        record: &mut Offer<'_>,
+        record: Option<&mut Offer<'_>>,
         bytes: &mut BytesHeld,
     ) -> Inserted {
         let place = self.0.partition_point(|edge| edge.time < time);
@@ -98,11 +98,14 @@ impl Edge {
         &mut self,
         time: EventTime,
         id: EventId,
-        record: &mut Offer<'_>,
+        record: Option<&mut Offer<'_>>,
         bytes: &mut BytesHeld,
     ) {
         bytes.freed += self.record.len() as u64;
-        record.take_over(&mut self.record);
+        match record {
+            Some(record) => record.take_over(&mut self.record),
+            None => self.record = Vec::new(),
+        }
         bytes.taken += self.record.len() as u64;
         (self.time, self.id) = (time, id);
     }

@@ -163,7 +163,8 @@ impl Window {
     fn wait(&mut self, rule: &Rule, held: Held, record: &mut Offer<'_>) -> Inserted {
         let mut bytes = BytesHeld::default();
         let keeps_all = !rule.taps.is_empty();
-        let inserted = self.waiting.add(&rule.kind, held, keeps_all, record, &mut bytes);
+        let floor = self.horizon.max(self.decided);
+        let inserted = self.waiting.add(&rule.kind, held, keeps_all, floor, record, &mut bytes);
         self.waiting_bytes = (self.waiting_bytes + bytes.taken).saturating_sub(bytes.freed);
         inserted
     }

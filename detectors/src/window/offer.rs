@@ -51,6 +51,7 @@ impl<'r> Offer<'r> {
     pub(super) fn take_over(&mut self, other: &mut Vec<u8>) {
         other.clear();
         if self.is_wanted() {
+            other.reserve_exact(self.bytes.len().max(KEPT_BYTES));
             other.extend_from_slice(self.bytes);
         }
         // Only what is held is counted, so what a much longer one took is given back.

@@ -3,7 +3,7 @@
 //! Each takes samples in any order, and, once the watermark has passed the time that settles it,
 //! yields the samples that are hot. From there on they are like all others.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -75,8 +75,8 @@ pub enum Waiting {
     },
     /// `silence`.
     Slots {
-        /// Slots that hold a sample.
-        active: BTreeSet<i64>,
+        /// Slots that hold a sample, in order.
+        active: Vec<i64>,
         /// Times with a sample for which the quiet after it is not yet decided.
         undecided: Edges,
     },
@@ -96,7 +96,7 @@ impl Waiting {
                 Waiting::Bins { since: None, open: BTreeMap::new(), closed: BTreeMap::new() }
             }
             Kind::Silence { .. } => {
-                Waiting::Slots { active: BTreeSet::new(), undecided: Edges::default() }
+                Waiting::Slots { active: Vec::new(), undecided: Edges::default() }
             }
             Kind::Count(_)
             | Kind::Distinct(_)
@@ -107,19 +107,24 @@ impl Waiting {
     }
 
     /// Takes a sample in, and its record where it may still be wanted: `keeps_all` says that every
-    /// sample's may.
+    /// sample's may. None from before `floor` will come any more.
     pub(super) fn add(
         &mut self,
         kind: &Kind,
         mut new: Held,
         keeps_all: bool,
+        floor: EventTime,
         record: &mut Offer<'_>,
         bytes: &mut BytesHeld,
     ) -> Inserted {
         let at = (new.time, new.id, new.value);
         match (self, kind) {
-            (Waiting::Seen { since, values, undecided }, Kind::FirstSeen { memory_secs, .. }) => {
-                *since = Some(since.map_or(new.time, |s| s.min(new.time)));
+            (
+                Waiting::Seen { since, values, undecided },
+                Kind::FirstSeen { memory_secs, warmup_secs },
+            ) => {
+                let began = since.map_or(new.time, |s| s.min(new.time));
+                *since = Some(began);
                 // Known for good: a sample that is decided lies in the memory before it. All between
                 // the two are then known by that one too, whenever they come, so that the value may
                 // count as seen until now.
@@ -133,7 +138,11 @@ impl Waiting {
                 if undecided.0.len() >= UNDECIDED_MAX || undecided.0.contains_key(&at) {
                     return Inserted::Known;
                 }
-                new.take(record, bytes);
+                // Nobody asks for what comes before the warm-up is over, however early a sample may
+                // yet come.
+                if began.min(floor) <= new.time.plus(-warmup_secs) {
+                    new.take(record, bytes);
+                }
                 undecided.0.insert(at, new);
                 Inserted::New
             }
@@ -142,11 +151,21 @@ impl Waiting {
                 let bin = open.entry(new.time.0.div_euclid(*bucket_secs)).or_default();
                 bin.add_to_bin(new, keeps_all, record, bytes)
             }
-            (Waiting::Slots { active, undecided }, Kind::Silence { quiet_secs, slot_secs, .. }) => {
+            (
+                Waiting::Slots { active, undecided },
+                Kind::Silence { quiet_secs, slot_secs, slots },
+            ) => {
                 let slot = new.time.0.div_euclid(*slot_secs);
-                if active.last() != Some(&slot) {
-                    active.insert(slot);
+                if active.last() != Some(&slot)
+                    && let Err(place) = active.binary_search(&slot)
+                {
+                    active.insert(place, slot);
                 }
+                // Nobody asks for what cannot end a time that was active throughout, whatever may yet
+                // come.
+                let open = slot.saturating_sub(floor.0.div_euclid(*slot_secs)).saturating_add(1);
+                let is_wanted = open.saturating_add(active.len() as i64) >= i64::from(*slots);
+                let record = is_wanted.then_some(record);
                 undecided.add(new.time, new.id, *quiet_secs, record, bytes)
             }
             _ => Inserted::Known,
@@ -228,7 +247,8 @@ impl Waiting {
                     let end = held.time.plus(*quiet_secs);
                     let quiet = next.is_none_or(|next| next > end);
                     let slot = held.time.0.div_euclid(*slot_secs);
-                    let filled = (slot - i64::from(*slots) + 1..=slot).all(|s| active.contains(&s));
+                    let first = slot - i64::from(*slots) + 1;
+                    let filled = (first..=slot).all(|slot| active.binary_search(&slot).is_ok());
                     if quiet && filled && held.time >= judges_from {
                         hot.push(Held { time: end, ..held });
                     }
@@ -246,7 +266,7 @@ impl Waiting {
     /// it is not the end of an active time then.
     pub(super) fn is_heard_elsewhere(&mut self) {
         if let Waiting::Slots { active, .. } = self {
-            active.pop_last();
+            active.pop();
         }
     }
 

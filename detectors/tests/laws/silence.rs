@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
-use floodmark_detectors::alert::Alert;
+use floodmark_detectors::alert::{Alert, Life};
 use floodmark_detectors::definition::Point;
 use floodmark_detectors::engine::{Engine, Options};
 use floodmark_detectors::record::Record;
 use floodmark_detectors::rule::{Card, Detection, Document, Environment, Kind, RuleSet, Tap};
 use floodmark_detectors::time::EventTime;
+use floodmark_detectors::window::burst::EVIDENCE_EACH_END;
 use proptest::prelude::*;
 
 use super::stream::{Inputs, Stream, closed, rule, truth};
@@ -71,8 +72,12 @@ proptest! {
         let kind = Kind::Silence { quiet_secs, slot_secs, slots };
         let rule = rule(kind, 4, Vec::new());
         let stream = fit(&rule, stream);
-        let found = closed(&said(&rule.kind, &stream, &choices));
-        prop_assert_eq!(found, truth(&rule, &stream));
+        let said = said(&rule.kind, &stream, &choices);
+        prop_assert_eq!(closed(&said), truth(&rule, &stream));
+        for alert in said.iter().filter(|alert| alert.life == Life::Closed) {
+            let shown = alert.count.min(2 * EVIDENCE_EACH_END as u64);
+            prop_assert_eq!(alert.evidence.len() as u64, shown, "what each quiet followed is shown");
+        }
     }
 }
 
