@@ -13,8 +13,9 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use floodmark::envelope::{Found, Opener};
 use floodmark::generate::{cloud_watch, gzip};
+use floodmark::open::Opened;
+use floodmark::source::batch::Batch;
 use floodmark_detectors::engine::{Engine, Options};
 use floodmark_detectors::field::Fields;
 use floodmark_detectors::record::Record;
@@ -26,7 +27,10 @@ use serde::Deserialize;
 const RECORDS: usize = 20_000;
 /// The same attacks in this many are one record in twenty-five.
 const ORDINARY: usize = 100_000;
+/// What a batch of the Kafka source holds at most, and how many records a worker decodes at once.
 const BATCH: usize = 512;
+const BATCH_BYTES: usize = 4 << 20;
+const RECORDS_AT_ONCE: usize = 64;
 /// Records that CloudWatch Logs puts into one payload here.
 const PACKED: usize = 100;
 const LATENESS_SECS: i64 = 900;
@@ -51,24 +55,41 @@ fn packs() -> [(&'static str, Arc<RuleSet>); 3] {
     ]
 }
 
-/// What a worker does with payloads, so many at a time.
+/// Payloads as a source hands them on.
+fn batches(payloads: &[Vec<u8>]) -> Vec<Batch> {
+    let mut batches = vec![Batch::default()];
+    for (offset, payload) in payloads.iter().enumerate() {
+        let last = batches.last().unwrap();
+        if last.len() == BATCH || last.byte_count() > BATCH_BYTES {
+            batches.push(Batch::default());
+        }
+        batches.last_mut().unwrap().push(offset as u64, payload);
+    }
+    batches
+}
+
+/// What a worker does with batches.
 #[inline(never)]
-fn run(rules: &Arc<RuleSet>, payloads: &[Vec<u8>], batch: usize) -> usize {
+fn run(rules: &Arc<RuleSet>, batches: &[Batch]) -> usize {
     let engine = Engine::new(rules.clone(), Options::default());
     let mut newest = EventTime::MIN;
     let mut alerts = 0;
-    let mut opener = Opener::default();
-    for payloads in payloads.chunks(batch) {
-        opener.clear();
-        for (number, payload) in payloads.iter().enumerate() {
-            opener.open(number, payload, &mut |_| {});
+    let mut opened = Opened::default();
+    for batch in batches {
+        let mut next = 0;
+        while next < batch.len() {
+            next = opened.open(next, "bench", batch, &mut Vec::new());
+            let mut all = opened.records(batch);
+            while all.len() > 0 {
+                let mut records = Vec::with_capacity(RECORDS_AT_ONCE);
+                let some = all.by_ref().take(RECORDS_AT_ONCE);
+                records.extend(some.filter_map(|(_, bytes)| Record::decode(bytes).ok()));
+                let outcome = engine.apply(&records);
+                newest = newest.max(outcome.newest.unwrap_or(EventTime::MIN));
+                alerts += outcome.alerts.len();
+            }
         }
-        let bytes = |found: &Found| opener.bytes(found, &payloads[found.payload]);
-        let records: Vec<Record<'_>> =
-            opener.found().iter().filter_map(|found| Record::decode(bytes(found)).ok()).collect();
-        let outcome = engine.apply(&records);
-        newest = newest.max(outcome.newest.unwrap_or(EventTime::MIN));
-        alerts += outcome.alerts.len() + engine.advance(newest.plus(-LATENESS_SECS)).alerts.len();
+        alerts += engine.advance(newest.plus(-LATENESS_SECS)).alerts.len();
     }
     alerts
 }
@@ -117,12 +138,13 @@ fn naive(feed: &[Vec<u8>]) -> usize {
 
 fn whole(c: &mut Criterion) {
     let feed = feed(RECORDS);
+    let batches = batches(&feed);
     let mut group = c.benchmark_group("whole");
     group.throughput(Throughput::Elements(feed.len() as u64)).sample_size(20);
     group.bench_function("naive serde_json, one rule", |b| b.iter(|| naive(black_box(&feed))));
     for (name, rules) in packs() {
         group.bench_function(format!("floodmark, {name}"), |b| {
-            b.iter(|| run(&rules, black_box(&feed), BATCH));
+            b.iter(|| run(&rules, black_box(&batches)));
         });
     }
     group.finish();
@@ -130,12 +152,12 @@ fn whole(c: &mut Criterion) {
 
 /// The same where most traffic is ordinary.
 fn ordinary(c: &mut Criterion) {
-    let feed = feed(ORDINARY);
+    let batches = batches(&feed(ORDINARY));
     let mut group = c.benchmark_group("ordinary");
-    group.throughput(Throughput::Elements(feed.len() as u64)).sample_size(10);
+    group.throughput(Throughput::Elements(ORDINARY as u64)).sample_size(10);
     for (name, rules) in packs() {
         group.bench_function(format!("floodmark, {name}"), |b| {
-            b.iter(|| run(&rules, black_box(&feed), BATCH));
+            b.iter(|| run(&rules, black_box(&batches)));
         });
     }
     group.finish();
@@ -146,11 +168,12 @@ fn delivered(c: &mut Criterion) {
     let feed = feed(ORDINARY);
     let payloads: Vec<Vec<u8>> =
         feed.chunks(PACKED).map(|records| gzip(&cloud_watch(records))).collect();
+    let batches = batches(&payloads);
     let mut group = c.benchmark_group("delivered");
     group.throughput(Throughput::Elements(feed.len() as u64)).sample_size(10);
     for (name, rules) in packs() {
         group.bench_function(format!("floodmark, {name}"), |b| {
-            b.iter(|| run(&rules, black_box(&payloads), BATCH / PACKED));
+            b.iter(|| run(&rules, black_box(&batches)));
         });
     }
     group.finish();

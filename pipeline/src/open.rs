@@ -5,8 +5,9 @@ use crate::envelope::framing::EXCERPT_BYTES_MAX;
 use crate::envelope::{Counts, Opener, Rejected};
 use crate::source::batch::Batch;
 
-/// What payloads of one call may come to when opened, bytes, before no further payload is begun.
-pub const HELD_BYTES_MAX: usize = 256 << 20;
+/// What payloads of one call may come to when opened, bytes, before no further payload is begun: as
+/// much as the processor's cache still holds when their records are read.
+pub const HELD_BYTES_MAX: usize = 4 << 20;
 
 /// What could not be used, and why.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]

@@ -352,7 +352,7 @@ fn limits_hold_and_are_told() {
 
 #[test]
 fn a_batch_is_opened_in_parts_where_it_holds_much() {
-    let lines = Wrapping::Ndjson.wrap(&vec![vec![b' '; 100 << 10]; 900]);
+    let lines = Wrapping::Ndjson.wrap(&vec![vec![b' '; 100 << 10]; 30]);
     let payload = gzip(&[&lines[..], &record(1)].concat());
     let mut batch = Batch::of(0);
     for offset in 0..4 {
