@@ -116,7 +116,6 @@ pub(crate) fn computed<'b>(place: u8, fields: &Fields<'_, 'b>) -> SmallVec<[Valu
 
 fn named<'b>(name: &str, fields: &Fields<'_, 'b>) -> SmallVec<[Value<'b>; 2]> {
     let record = fields.record();
-    let params = || record.get("requestParameters");
     match name {
         "account" => one(account(fields)),
         "principal" => one(Principal::id_of(fields)),
@@ -125,7 +124,8 @@ fn named<'b>(name: &str, fields: &Fields<'_, 'b>) -> SmallVec<[Value<'b>; 2]> {
         "source_network" => one(network::source_network(fields).map(Cow::Owned)),
         "source_class" => one(network::source_class(fields).map(Cow::Borrowed)),
         "params" => {
-            let there = !matches!(params(), Value::Missing | Value::Null);
+            let params = record.value(Key::RequestParameters);
+            let there = !matches!(params, Value::Missing | Value::Null);
             smallvec![Value::Bool(there)]
         }
         "instances" => number(capacity::instances(fields.capacity())),

@@ -100,7 +100,7 @@ impl Engine {
             let (place, tap) = *matched.get(at)?;
             Some((records.get(place)?, tap, self.rules.rules.get(tap.rule)?))
         };
-        for (sample, at) in ear.needed(&|at| matched.get(at).map(|(_, tap)| tap.rule)) {
+        for (sample, at) in ear.needed() {
             let Some((record, tap, rule)) = of_match(at) else { continue };
             let key = || {
                 let fields = Fields::within(record, &self.rules.networks);

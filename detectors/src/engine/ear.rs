@@ -107,6 +107,7 @@ impl Ear {
     /// The place of a key; else its hash.
     fn place(&self, rule: RuleIndex, values: &[&[u8]]) -> Result<usize, u64> {
         let mut hasher = self.hasher.build_hasher();
+        hasher.write_usize(rule);
         values.iter().for_each(|value| hasher.write(value));
         let hash = hasher.finish();
         let is_it = |(of_key, place): &(u64, usize)| {
@@ -155,22 +156,17 @@ impl Ear {
         Hearing::Noted
     }
 
-    /// Samples that say all there is to say of the batch, each with its match;
-    /// `rule_of` a match is its rule. The next batch begins, and takes them for told.
-    pub(super) fn needed(
-        &mut self,
-        rule_of: &dyn Fn(usize) -> Option<usize>,
-    ) -> Vec<(Sample, usize)> {
+    /// Samples that say all there is to say of the batch, each with its match. The next batch begins,
+    /// and takes them for told.
+    pub(super) fn needed(&mut self) -> Vec<(Sample, usize)> {
         let mut needed = Vec::new();
         for place in self.heard.drain(..) {
             let Some(key) = self.keys.get_mut(place) else { continue };
             key.is_heard = false;
             for Moment { time, id, at } in &mut key.moments {
-                let Some((rule, at)) = at.take().and_then(|at| Some((rule_of(at)?, at))) else {
-                    continue;
-                };
-                let sample = Sample { rule, window: key.window, time: *time, id: *id, value: 0 };
-                needed.push((sample, at));
+                let Some(at) = at.take() else { continue };
+                let (rule, window) = (key.rule, key.window);
+                needed.push((Sample { rule, window, time: *time, id: *id, value: 0 }, at));
             }
             let old = key.moments.len().saturating_sub(TOLD_MAX);
             key.moments.drain(..old);

@@ -146,7 +146,7 @@ pub(crate) fn parts<'b>(fields: &Fields<'_, 'b>) -> Parts<'b> {
         return parts;
     }
     if name.eq_ignore_ascii_case("CreateHyperParameterTuningJob") {
-        return tuning(fields.parameters(), params);
+        return tuning(fields.parameters());
     }
     let places = PLACES.iter().find(|(operation, _)| operation.eq_ignore_ascii_case(&name));
     for path in places.map_or(&[][..], |(_, paths)| paths) {
@@ -156,11 +156,11 @@ pub(crate) fn parts<'b>(fields: &Fields<'_, 'b>) -> Parts<'b> {
 }
 
 /// A tuning job: the greatest of its definitions, as often as it may run at once.
-fn tuning<'b>(members: &Object<'b>, params: Value<'b>) -> Parts<'b> {
+fn tuning<'b>(params: &Object<'b>) -> Parts<'b> {
     static DEFINITIONS: LazyLock<Paths> =
         LazyLock::new(|| Paths::of(["trainingJobDefinition", "trainingJobDefinitions"]));
     let mut greatest = Parts::new();
-    DEFINITIONS.each(members, &mut |definition| {
+    DEFINITIONS.each(params, &mut |definition| {
         let Value::Object(definition) = definition else {
             return;
         };
@@ -176,8 +176,8 @@ fn tuning<'b>(members: &Object<'b>, params: Value<'b>) -> Parts<'b> {
             greatest = parts;
         }
     });
-    let limit = "hyperParameterTuningJobConfig.resourceLimits.maxParallelTrainingJobs";
-    let parallel = reach::text_at(params, limit);
+    let config = params.get("hyperParameterTuningJobConfig");
+    let parallel = reach::text_at(config, "resourceLimits.maxParallelTrainingJobs");
     let parallel = parallel.and_then(|text| reach::count(Value::Text(text))).unwrap_or(1);
     let parallel = parallel.min(COUNT_MAX);
     for part in &mut greatest {
