@@ -2,13 +2,15 @@
 //! alerts.
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Write;
 use std::path::PathBuf;
 
 use floodmark_detectors::record::{Key, Record};
 use tempfile::TempDir;
 
 use super::daemon::{Daemon, Metronome};
-use super::oracle::{Oracle, Told};
+use super::oracle::{Oracle, Told, burst};
 use super::program::{args, floodmark, until};
 
 /// A kind of each: counted, of unlike values, further marks, in order, and what only the watermark
@@ -200,7 +202,10 @@ impl Members {
         until("all is over", || {
             for name in NAMES {
                 let config = self.path(name, "toml");
-                floodmark(&args!["run", "--config", config, "--until-idle"]).expect(0);
+                let done = floodmark(&args!["run", "--config", config, "--until-idle"]).expect(0);
+                let log = self.path(name, "log");
+                let mut log = File::options().create(true).append(true).open(log).unwrap();
+                write!(log, "until idle:\n{}", done.stderr).unwrap();
             }
             told = Told::default();
             for name in NAMES {
@@ -219,6 +224,9 @@ impl Drop for Members {
             for name in NAMES {
                 let said = std::fs::read_to_string(self.path(name, "log")).unwrap_or_default();
                 eprintln!("--- {name}\n{said}");
+                for (id, finding) in Told::read(&self.path(name, "ndjson")).open() {
+                    eprintln!("{id} is open: {:?}, since {}", burst(finding), finding["time"]);
+                }
             }
         }
     }

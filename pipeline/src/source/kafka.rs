@@ -18,6 +18,7 @@ mod group;
 mod handover;
 mod hearing;
 mod membership;
+mod moves;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
@@ -284,12 +285,7 @@ impl Kafka {
 
     /// Partitions for people: the first few by name.
     fn names_of(&self, inputs: &[Input]) -> String {
-        let mut names: Vec<String> =
-            inputs.iter().take(NAMES_MAX).map(|input| self.name_of(*input)).collect();
-        if let more @ 1.. = inputs.len().saturating_sub(NAMES_MAX) {
-            names.push(format!("{more} more"));
-        }
-        format!("{} ({})", counted(inputs.len(), "partition"), names.join(", "))
+        named(inputs.len(), inputs.iter().map(|input| self.name_of(*input)))
     }
 
     fn list(&self, inputs: &[Input]) -> TopicPartitionList {
@@ -353,6 +349,7 @@ impl Source for Kafka {
             self.gather(wait)?;
         }
         self.regroup()?;
+        self.look_for_missing()?;
         self.listen();
         self.commit_all_from_time_to_time();
         Ok(self.ready.pop_front().unwrap_or(Next::Nothing))
@@ -386,8 +383,20 @@ impl Drop for Kafka {
     fn drop(&mut self) {
         let inputs: Vec<Input> = self.durable.keys().copied().collect();
         self.commit(&inputs, CommitMode::Sync);
+        if self.consumer.context().moves().are_under_way() {
+            self.quit();
+        }
         self.consumer.context().close();
     }
+}
+
+/// So many partitions for people: the first few by name.
+fn named(count: usize, names: impl Iterator<Item = String>) -> String {
+    let mut names: Vec<String> = names.take(NAMES_MAX).collect();
+    if let more @ 1.. = count.saturating_sub(NAMES_MAX) {
+        names.push(format!("{more} more"));
+    }
+    format!("{} ({})", counted(count, "partition"), names.join(", "))
 }
 
 /// The number of a partition; a new one if it has none.

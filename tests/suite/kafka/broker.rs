@@ -163,6 +163,16 @@ impl Broker {
         Progress { consumer, topic: topic.to_owned(), partitions }
     }
 
+    /// Another member of a group that reads a topic, which comes back when it closes.
+    pub(super) fn member(&self, group: &str, topic: &str) -> BaseConsumer {
+        let mut config = self.client();
+        config.set("group.id", group).set("group.instance.id", format!("{group}-other"));
+        config.set("partition.assignment.strategy", "cooperative-sticky");
+        let consumer: BaseConsumer = config.create().unwrap();
+        consumer.subscribe(&[topic]).unwrap();
+        consumer
+    }
+
     /// All that a topic with one partition holds at present.
     pub(super) fn read<T>(&self, topic: &str, of: impl Fn(&BorrowedMessage<'_>) -> T) -> Vec<T> {
         let mut config = self.client();

@@ -1,12 +1,17 @@
 //! Several processes that share a topic which is keyed by account.
 
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::time::Duration;
 
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rusqlite::Connection;
+
+use super::super::daemon::Daemon;
 use super::super::members::{Members, account};
-use super::super::oracle::Oracle;
+use super::super::oracle::{Oracle, SHORT};
 use super::super::program::until;
 use super::broker::Broker;
-use super::{Feed, PARTITIONS};
+use super::{Feed, PARTITIONS, Place};
 
 /// What each member reads: the topic, in the group of the same name.
 fn source(broker: &Broker, topic: &'static str) -> impl Fn(&str) -> String {
@@ -89,4 +94,66 @@ fn who_leaves_in_the_middle_of_joining_holds_up_nobody() {
     until("all is read", || feed.progress.has(&feed.writer.ends));
     one.stop();
     members.finish().assert_is(&oracle);
+}
+
+/// A daemon that has let go of nothing yet of what the group takes away for another member, since it
+/// cannot write its ledger. Its session does not end while a test waits.
+struct Moving {
+    place: Place,
+    feed: Feed,
+    daemon: Daemon,
+    other: BaseConsumer,
+    ledger: Connection,
+}
+
+impl Moving {
+    fn of(name: &'static str) -> Moving {
+        let place = Place::new(name, "");
+        let config = std::fs::read_to_string(&place.config).unwrap();
+        let config = config.replace("ms\" = 6000", "ms\" = 300000");
+        std::fs::write(&place.config, config).unwrap();
+        let mut feed = Feed::of(Broker::shared(), name, SHORT.lines.clone());
+        let mut daemon = Daemon::start(&place.config, &feed.metronome);
+        feed.step();
+        until("it has read from all", || {
+            daemon.assert_runs();
+            feed.progress.has(&feed.writer.ends)
+        });
+        let ledger = Connection::open(place.config.with_extension("ledger")).unwrap();
+        ledger.execute_batch("BEGIN IMMEDIATE").unwrap();
+        feed.step();
+        daemon.until_said("reading waits until the ledger can be written");
+        let other = Broker::shared().member(name, name);
+        until("the group takes partitions away", || {
+            assert!(other.poll(Duration::ZERO).is_none(), "it reads nothing");
+            daemon.assert_runs();
+            daemon.said().contains("another member of group")
+        });
+        Moving { place, feed, daemon, other, ledger }
+    }
+}
+
+/// Waits until a member has so many partitions.
+fn until_has(member: &BaseConsumer, partitions: i32) {
+    until("the other has its part", || {
+        drop(member.poll(Duration::ZERO));
+        member.assignment().unwrap().count() == partitions as usize
+    });
+}
+
+#[test]
+fn who_stops_while_partitions_move_leaves_all_to_others() {
+    let Moving { daemon, other, .. } = Moving::of("moving");
+    daemon.stop();
+    until_has(&other, PARTITIONS);
+}
+
+#[test]
+fn who_was_killed_while_partitions_moved_leaves_none_to_nobody() {
+    let Moving { place, feed, daemon, other, ledger } = Moving::of("moved");
+    daemon.kill();
+    ledger.execute_batch("ROLLBACK").unwrap();
+    let mut daemon = Daemon::start(&place.config, &feed.metronome);
+    until_has(&other, PARTITIONS / 2);
+    daemon.until_said("nobody in group moved reads");
 }

@@ -20,6 +20,7 @@ use rdkafka::{Statistics, TopicPartitionList};
 
 use super::handover::{self, Again, Begin};
 use super::hearing::{self, Heard};
+use super::moves::Moves;
 use crate::clock::Stopwatch;
 use crate::iam::{self, Iam};
 use crate::metrics::{Event, metrics};
@@ -76,6 +77,7 @@ pub(super) struct Group {
     /// further, so that when they come back it is the group that knows.
     positions: Mutex<BTreeMap<String, i64>>,
     changes: Mutex<Vec<Change>>,
+    moves: Mutex<Moves>,
     /// The last that librdkafka said went wrong, its kind, and when that was last told.
     last_error: Mutex<Option<(String, Option<RDKafkaErrorCode>, Stopwatch)>>,
     /// What is not taken yet of what can be heard.
@@ -111,6 +113,11 @@ impl Group {
 
     pub(super) fn changes(&self) -> Vec<Change> {
         std::mem::take(&mut *self.changes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// How far the group is with moving partitions.
+    pub(super) fn moves(&self) -> MutexGuard<'_, Moves> {
+        self.moves.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The last that librdkafka said went wrong.
@@ -299,6 +306,11 @@ impl ConsumerContext for Group {
         let done = match error {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
                 metrics().befell("kafka", Event::Gained, partitions.len());
+                let mut missing: BTreeSet<String> = self.positions().keys().cloned().collect();
+                for (topic, partition) in &partitions {
+                    missing.remove(&name(topic, *partition));
+                }
+                self.moves().assigned(missing);
                 let begins = self.begins(consumer, list).unwrap_or_else(|error| {
                     eprintln!(
                         "floodmark: kafka: the group could not be asked what its windows rest on, so \
@@ -338,8 +350,12 @@ impl ConsumerContext for Group {
                 metrics().befell("kafka", Event::Lost, partitions.len());
                 let paused = consumer.pause(list);
                 self.note(if consumer.assignment_lost() {
+                    self.moves().given_up();
                     Change::GivenUp(partitions)
                 } else {
+                    if is_cooperative {
+                        self.moves().taken();
+                    }
                     Change::Taken(partitions)
                 });
                 paused

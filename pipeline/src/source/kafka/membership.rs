@@ -1,20 +1,27 @@
 //! What is done when the group gives and takes partitions.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use floodmark_detectors::time::EventTime;
+use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{CommitMode, Consumer};
+use rdkafka::error::KafkaResult;
 
 use super::connect::consumer;
 use super::group::{Change, Gain, Partition};
 use super::handover::Reread;
-use super::{Kafka, SourceError};
+use super::{Kafka, SourceError, moves, named};
 use crate::clock::Stopwatch;
 use crate::progress::Input;
 use crate::source::batch::{Next, Source};
 
 /// How long a partition that was taken away waits for what was read of it to become durable.
 pub const LEAVE: Duration = Duration::from_secs(20);
+
+/// How long leaving the group for good may take, and how often it is looked whether it is done.
+const QUIT: Duration = Duration::from_secs(5);
+const POLL: Duration = Duration::from_millis(20);
 
 impl Kafka {
     /// Takes in what the group gave and took, before anything else of these partitions.
@@ -140,22 +147,79 @@ impl Kafka {
         self.hearing.lost(inputs);
     }
 
+    /// Joins the group anew where what this member had before it began has come to nobody.
+    pub(super) fn look_for_missing(&mut self) -> Result<(), SourceError> {
+        let Some(missing) = self.consumer.context().moves().take_missing() else { return Ok(()) };
+        let group = &self.settings.group;
+        match moves::ownerless(&self.consumer, &self.settings, &missing) {
+            Err(error) => {
+                self.consumer.context().moves().still_missing(missing);
+                self.say(format!("who reads what in group {group} could not be asked: {error}"));
+                Ok(())
+            }
+            Ok(ownerless) if ownerless.is_empty() => Ok(()),
+            Ok(ownerless) => {
+                self.tell(&format!(
+                    "nobody in group {group} reads {}: this member ended while the group moved them; it \
+                     leaves and joins again, so that they are given anew",
+                    named(ownerless.len(), ownerless.iter().cloned()),
+                ));
+                let inputs: Vec<Input> = self.durable.keys().copied().collect();
+                self.commit(&inputs, CommitMode::Sync);
+                let positions = self.set_down();
+                self.quit();
+                self.join(positions)
+            }
+        }
+    }
+
     /// Joins the group once more, as another member, and reads on where it is.
     ///
     /// A member with a `group.instance.id` that joined again after its coordinator had failed may
     /// be taken for its own former self by a commit that was still on its way, and is then done for.
     pub(super) fn join_again(&mut self) -> Result<(), SourceError> {
         self.tell("this member was taken for another while its coordinator failed; it joins again");
+        let positions = self.set_down();
+        self.consumer.context().close();
+        self.join(positions)
+    }
+
+    /// Reads nothing more for now; where it is to go on, by partition's name.
+    fn set_down(&mut self) -> BTreeMap<String, i64> {
         let mut positions = self.consumer.context().take_positions();
         for (input, to) in &self.handed_out {
             positions.insert(self.name_of(*input), *to);
         }
         self.given_up.extend(self.handed_out.keys());
         self.ready.push_back(Next::Unheard(self.handed_out.keys().copied().collect()));
+        positions
+    }
+
+    fn join(&mut self, positions: BTreeMap<String, i64>) -> Result<(), SourceError> {
         (self.leaving, self.is_held) = (None, false);
         self.ahead.clear();
-        self.consumer.context().close();
         self.consumer = consumer(&self.settings, positions)?;
         Ok(())
+    }
+
+    /// Leaves the group for good, whether or not this member has a `group.instance.id`.
+    pub(super) fn quit(&mut self) {
+        let consumer = &self.consumer;
+        consumer.context().close();
+        let leaving = self.leaving.take().map_or(Vec::new(), |(inputs, _)| inputs);
+        let let_go = consumer.context().let_go(consumer, &self.list(&leaving));
+        // A member that only closes is taken to come back.
+        consumer.unsubscribe();
+        let none = |list: KafkaResult<TopicPartitionList>| list.is_ok_and(|it| it.count() == 0);
+        let since = Stopwatch::start();
+        while !(none(consumer.subscription()) && none(consumer.assignment())) {
+            if since.elapsed() >= QUIT {
+                break;
+            }
+            drop(consumer.poll(POLL));
+        }
+        if let Err(error) = let_go {
+            self.say(format!("partitions could not be let go of: {error}"));
+        }
     }
 }
