@@ -25,6 +25,7 @@ use crate::time::EventTime;
 use crate::window::offer::Offer;
 use crate::window::{Window, Windows};
 use agenda::Agenda;
+pub use batch::Batch;
 use ear::Ear;
 pub use needs::Needs;
 pub use outcome::{Counts, Outcome};

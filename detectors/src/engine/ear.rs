@@ -23,22 +23,31 @@ const KEYS_MAX: usize = 1 << 16;
 /// Keys that were heard from, and what of the present batch.
 #[derive(Debug, Default)]
 pub(super) struct Ear {
+    places: HashTable<Place>,
     keys: Vec<Key>,
-    /// Places in `keys`, with the hash of the rule and the group-by values.
-    places: HashTable<(u64, usize)>,
     hasher: RandomState,
-    /// Places of keys that have something to say of this batch.
+    /// Places in `keys` of those that have something to say of this batch.
     heard: Vec<usize>,
+}
+
+/// Where a key is found: all that most moments ask of it, close together.
+#[derive(Debug)]
+struct Place {
+    /// Of the rule and the group-by values.
+    hash: u64,
+    rule: RuleIndex,
+    /// The group-by values, each behind its length.
+    values: SmallVec<[u8; 36]>,
+    /// Between these two times one more moment says nothing new.
+    calm: (EventTime, EventTime),
+    /// The place in `keys`.
+    key: usize,
 }
 
 #[derive(Debug)]
 struct Key {
     rule: RuleIndex,
-    /// The group-by values, one behind the other, and where each ends.
-    values: SmallVec<[u8; 40]>,
-    ends: SmallVec<[usize; 2]>,
-    /// Between these two times one more moment says nothing new.
-    calm: (EventTime, EventTime),
+    hash: u64,
     window: WindowKey,
     /// The moments that others do not make needless, in order of time: of this batch, and the last
     /// that the window was told of.
@@ -82,86 +91,79 @@ impl Ear {
         at: usize,
         seed: u64,
     ) -> Hearing {
-        let time = fields.record().time();
+        let moment = (fields.record().time(), at);
+        let id = || fields.id(seed);
         let mut plain: SmallVec<[&[u8]; 3]> = SmallVec::new();
         plain.extend(tap.group_by.iter().map_while(|path| fields.plain(path)));
         if plain.len() == tap.group_by.len()
-            && let Ok(place) = self.place(tap.rule, &plain)
+            && let Some(hearing) = self.note(rule, tap.rule, &plain, moment, &id)
         {
-            return self.note(rule, place, time, at, &|| fields.id(seed));
+            return hearing;
         }
         let keys = sample::keys(&tap.group_by, fields, &|_| None);
         let mut hearing = if keys.is_empty() { Hearing::Keyless } else { Hearing::Needless };
         for key in &keys {
             let values: SmallVec<[&[u8]; 3]> = key.iter().map(|value| value.as_bytes()).collect();
-            let window = || WindowKey::of_key(seed, rule.tag, key);
-            let place = self.place(tap.rule, &values);
-            let place = place.unwrap_or_else(|hash| self.add(hash, tap.rule, &values, window()));
-            if self.note(rule, place, time, at, &|| fields.id(seed)) == Hearing::Noted {
+            let noted = self.note(rule, tap.rule, &values, moment, &id).or_else(|| {
+                self.add(tap.rule, &values, WindowKey::of_key(seed, rule.tag, key));
+                self.note(rule, tap.rule, &values, moment, &id)
+            });
+            if noted == Some(Hearing::Noted) {
                 hearing = Hearing::Noted;
             }
         }
         hearing
     }
 
-    /// The place of a key; else its hash.
-    fn place(&self, rule: RuleIndex, values: &[&[u8]]) -> Result<usize, u64> {
+    /// Adds a key that is not known yet.
+    fn add(&mut self, rule: RuleIndex, values: &[&[u8]], window: WindowKey) {
+        let hash = self.hash(rule, values);
+        let mut all = SmallVec::new();
+        for value in values {
+            all.extend_from_slice(&length(value));
+            all.extend_from_slice(value);
+        }
+        let place = Place { hash, rule, values: all, calm: NO_CALM, key: self.keys.len() };
+        self.keys.push(Key { rule, hash, window, moments: SmallVec::new(), is_heard: false });
+        self.places.insert_unique(hash, place, |place| place.hash);
+    }
+
+    fn hash(&self, rule: RuleIndex, values: &[&[u8]]) -> u64 {
         let mut hasher = self.hasher.build_hasher();
         hasher.write_usize(rule);
         values.iter().for_each(|value| hasher.write(value));
-        let hash = hasher.finish();
-        let is_it = |(of_key, place): &(u64, usize)| {
-            *of_key == hash && self.keys.get(*place).is_some_and(|key| key.is(rule, values))
-        };
-        self.places.find(hash, is_it).map(|(_, place)| *place).ok_or(hash)
+        hasher.finish()
     }
 
-    fn add(&mut self, hash: u64, rule: RuleIndex, values: &[&[u8]], window: WindowKey) -> usize {
-        let ends = values.iter().scan(0, |end, value| {
-            *end += value.len();
-            Some(*end)
-        });
-        let key = Key {
-            rule,
-            values: values.concat().into(),
-            ends: ends.collect(),
-            calm: NO_CALM,
-            window,
-            moments: SmallVec::new(),
-            is_heard: false,
-        };
-        let place = self.keys.len();
-        self.keys.push(key);
-        self.places.insert_unique(hash, (hash, place), |(hash, _)| *hash);
-        place
-    }
-
+    /// Notes a moment, which has this time and this match, of a key that is known.
     fn note(
         &mut self,
         rule: &Rule,
-        place: usize,
-        time: EventTime,
-        at: usize,
+        index: RuleIndex,
+        values: &[&[u8]],
+        (time, at): (EventTime, usize),
         id: &dyn Fn() -> EventId,
-    ) -> Hearing {
-        let Some(key) = self.keys.get_mut(place) else { return Hearing::Needless };
-        if key.calm.0 < time && time < key.calm.1 {
-            return Hearing::Needless;
+    ) -> Option<Hearing> {
+        let hash = self.hash(index, values);
+        let place = self.places.find_mut(hash, |place| place.is_of(hash, index, values))?;
+        if place.calm.0 < time && time < place.calm.1 {
+            return Some(Hearing::Needless);
         }
+        let key = self.keys.get_mut(place.key)?;
         if !std::mem::replace(&mut key.is_heard, true) {
-            self.heard.push(place);
+            self.heard.push(place.key);
         }
         note(&rule.kind, &mut key.moments, time, at, id);
-        key.calm = calm(&rule.kind, &key.moments);
-        Hearing::Noted
+        place.calm = calm(&rule.kind, &key.moments);
+        Some(Hearing::Noted)
     }
 
     /// Samples that say all there is to say of the batch, each with its match. The next batch begins,
     /// and takes them for told.
     pub(super) fn needed(&mut self) -> Vec<(Sample, usize)> {
         let mut needed = Vec::new();
-        for place in self.heard.drain(..) {
-            let Some(key) = self.keys.get_mut(place) else { continue };
+        for at in self.heard.drain(..) {
+            let Some(key) = self.keys.get_mut(at) else { continue };
             key.is_heard = false;
             for Moment { time, id, at } in &mut key.moments {
                 let Some(at) = at.take() else { continue };
@@ -170,8 +172,10 @@ impl Ear {
             }
             let old = key.moments.len().saturating_sub(TOLD_MAX);
             key.moments.drain(..old);
-            if let Some(oldest) = key.moments.first() {
-                key.calm.0 = key.calm.0.max(oldest.time);
+            if let Some(oldest) = key.moments.first()
+                && let Some(place) = self.places.find_mut(key.hash, |place| place.key == at)
+            {
+                place.calm.0 = place.calm.0.max(oldest.time);
             }
         }
         if self.keys.len() > KEYS_MAX {
@@ -181,16 +185,25 @@ impl Ear {
     }
 }
 
-impl Key {
-    fn is(&self, rule: RuleIndex, values: &[&[u8]]) -> bool {
-        let mut from = 0;
-        self.rule == rule
-            && self.ends.len() == values.len()
-            && values.iter().zip(&self.ends).all(|(value, end)| {
-                let own = self.values.get(std::mem::replace(&mut from, *end)..*end);
-                own == Some(*value)
-            })
+impl Place {
+    fn is_of(&self, hash: u64, rule: RuleIndex, values: &[&[u8]]) -> bool {
+        let mut rest = self.values.as_slice();
+        let mut begins_with = |part: &[u8]| {
+            let after = rest.strip_prefix(part);
+            rest = after.unwrap_or_default();
+            after.is_some()
+        };
+        self.hash == hash
+            && self.rule == rule
+            && values.iter().all(|value| begins_with(&length(value)) && begins_with(value))
+            && rest.is_empty()
     }
+}
+
+/// How long a value is, as it stands before it.
+fn length(value: &[u8]) -> [u8; 4] {
+    // No record is as long as would not fit.
+    u32::try_from(value.len()).unwrap_or(u32::MAX).to_le_bytes()
 }
 
 /// Puts a moment among those of its key, and takes out what it makes needless. Of one second the

@@ -31,6 +31,7 @@ impl Engine {
         }
         let next_opened = || self.opened.fetch_add(1, Ordering::Relaxed);
         let mut consequences = Consequences::default();
+        let floor = watermark.plus(-rule.delay_secs);
         // A window that is not there holds nothing, so it has forgotten what every window has.
         let forgotten = EventTime(self.forgotten.load(Ordering::Acquire))
             .max(watermark)
@@ -45,12 +46,14 @@ impl Engine {
                 Window::new(rule, key(), forgotten, self.since())
             });
             let before = window.record_bytes();
-            let mut inserted = window.insert(rule, sample, record, &next_opened, &mut consequences);
+            let mut inserted =
+                window.insert(rule, sample, floor, record, &next_opened, &mut consequences);
             if is_late && inserted == Inserted::Forgotten {
                 // A single late record is still said, by itself.
                 let key = window.key.clone();
                 let mut alone = Window::new(rule, key, EventTime::MIN, EventTime::MAX);
-                inserted = alone.insert(rule, sample, record, &next_opened, &mut consequences);
+                inserted =
+                    alone.insert(rule, sample, floor, record, &next_opened, &mut consequences);
                 let judges_from = self.judges_from;
                 alone.advance(rule, EventTime::MAX, judges_from, &next_opened, &mut consequences);
             }

@@ -111,11 +111,12 @@ impl Window {
     }
 
     /// Takes a sample in, and judges the windows that hold it. Its record is taken where it may be
-    /// wanted.
+    /// wanted: none from before `floor` is expected any more.
     pub fn insert(
         &mut self,
         rule: &Rule,
         sample: &Sample,
+        floor: EventTime,
         record: &mut Offer<'_>,
         next_opened: &dyn Fn() -> u64,
         out: &mut Consequences,
@@ -132,7 +133,7 @@ impl Window {
             record: None,
         };
         if !matches!(self.waiting, Waiting::Nothing) {
-            return self.wait(rule, held, record);
+            return self.wait(rule, held, floor, record);
         }
         let Added::At(place) = self.samples.add(held, by_member(rule)) else {
             return Inserted::Known;
@@ -160,10 +161,16 @@ impl Window {
     }
 
     /// Takes in a sample that only the watermark decides.
-    fn wait(&mut self, rule: &Rule, held: Held, record: &mut Offer<'_>) -> Inserted {
+    fn wait(
+        &mut self,
+        rule: &Rule,
+        held: Held,
+        floor: EventTime,
+        record: &mut Offer<'_>,
+    ) -> Inserted {
         let mut bytes = BytesHeld::default();
         let keeps_all = !rule.taps.is_empty();
-        let floor = self.horizon.max(self.decided);
+        let floor = floor.max(self.horizon).max(self.decided);
         let inserted = self.waiting.add(&rule.kind, held, keeps_all, floor, record, &mut bytes);
         self.waiting_bytes = (self.waiting_bytes + bytes.taken).saturating_sub(bytes.freed);
         inserted

@@ -60,7 +60,7 @@ pub struct Samples {
     #[serde(skip)]
     index: Option<HashMap<(EventId, u64), EventTime, foldhash::fast::RandomState>>,
     /// How many samples have each value, by value: tells at sight that a mark is out of reach.
-    values: Vec<(u64, u32)>,
+    values: SmallVec<[(u64, u32); 1]>,
     /// Bytes of the records that are held.
     #[serde(default)]
     record_bytes: u64,

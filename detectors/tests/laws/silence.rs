@@ -39,20 +39,25 @@ fn record((key, point): &(u8, Point)) -> String {
     )
 }
 
-/// All that is said of the stream's records, in batches as `choices` say.
+/// All that is said of the stream's records, in batches as `choices` say, each of which comes in parts.
 fn said(kind: &Kind, stream: &Stream, choices: &[(u8, u8)]) -> Vec<Alert> {
     let engine = Engine::new(Arc::new(rules(kind)), Options::default());
     let mut inputs = Inputs { stream, done: vec![0; stream.inputs.len()] };
     let mut choices = choices.iter().cycle();
     let mut alerts = Vec::new();
     while inputs.done.iter().zip(&stream.inputs).any(|(done, all)| *done < all.len()) {
-        let (input, from, to) = inputs.next(choices.next().copied().unwrap());
+        let choice = choices.next().copied().unwrap();
+        let (input, from, to) = inputs.next(choice);
         let batch: Vec<String> = stream.inputs[input][from..to].iter().map(record).collect();
         let batch: Vec<Record<'_>> =
             batch.iter().map(|bytes| Record::decode(bytes.as_bytes()).unwrap()).collect();
-        let outcome = engine.apply(&batch);
-        assert_eq!(outcome.counts.matches, batch.len() as u64);
-        alerts.extend(outcome.alerts);
+        let mut whole = engine.begin();
+        for part in batch.chunks(1 + usize::from(choice.1) % 4) {
+            let outcome = whole.apply(part);
+            assert_eq!(outcome.counts.matches, part.len() as u64);
+            alerts.extend(outcome.alerts);
+        }
+        alerts.extend(whole.end().alerts);
         inputs.done[input] = to;
         alerts.extend(engine.advance(inputs.watermark()).alerts);
     }
@@ -92,13 +97,34 @@ fn what_comes_too_late_bridges_no_gap() {
         let batch: Vec<String> = points.map(|point| record(&point)).collect();
         let batch: Vec<Record<'_>> =
             batch.iter().map(|bytes| Record::decode(bytes.as_bytes()).unwrap()).collect();
-        engine.apply(&batch).counts
+        let mut whole = engine.begin();
+        for part in batch.chunks(1) {
+            assert!(whole.apply(part).alerts.is_empty());
+        }
+        assert!(whole.end().alerts.is_empty());
     };
     take(&[0]);
     assert!(engine.advance(EventTime(20)).alerts.is_empty());
     // The one of 19 is late. Without that of 25 nothing was heard for 45 s.
     take(&[19, 25, 45]);
     assert!(engine.advance(EventTime(60)).alerts.is_empty());
+}
+
+/// Once time is known, no record is kept that cannot end a time which was active throughout.
+#[test]
+fn what_no_silence_can_follow_is_not_kept() {
+    let kind = Kind::Silence { quiet_secs: 30, slot_secs: 10, slots: 10 };
+    let engine = Engine::new(Arc::new(rules(&kind)), Options::default());
+    let take = |time: i64| {
+        let bytes = record(&(0, Point { time, id: time.unsigned_abs(), value: 0 }));
+        assert!(engine.apply(&[Record::decode(bytes.as_bytes()).unwrap()]).alerts.is_empty());
+        bytes.len() as u64
+    };
+    let first = take(5);
+    assert_eq!(engine.evidence_bytes(), first, "anything may have been before");
+    assert!(engine.advance(EventTime(5)).alerts.is_empty());
+    take(25);
+    assert_eq!(engine.evidence_bytes(), first);
 }
 
 /// Where a key goes on elsewhere, the last that was heard of it here is no silence; one before it is.

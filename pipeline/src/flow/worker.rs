@@ -107,6 +107,7 @@ impl Came<'_> {
         let mut all = self.opened.records(self.batch);
         let count = all.len();
         let mut newest = Newest::default();
+        let mut whole = engine.begin();
         while all.len() > 0 {
             let mut records = Vec::with_capacity(RECORDS_AT_ONCE);
             for (offset, bytes) in all.by_ref().take(RECORDS_AT_ONCE) {
@@ -127,7 +128,7 @@ impl Came<'_> {
             if watches_feeds {
                 feeds::add(&mut report.feeds, &records, count);
             }
-            let outcome = engine.apply(&records);
+            let outcome = whole.apply(&records);
             report.late += outcome.late.len() as u64;
             for record in outcome.late.iter().filter_map(|place| records.get(*place)) {
                 let reason = "late: older than the watermark";
@@ -140,6 +141,7 @@ impl Came<'_> {
                 of_all: times.max(),
             });
         }
+        take(report, whole.end());
         newest
     }
 }
