@@ -10,7 +10,7 @@ use floodmark_detectors::record::{Key, Record};
 use tempfile::TempDir;
 
 use super::daemon::{Daemon, Metronome};
-use super::oracle::{Oracle, Told, burst};
+use super::oracle::{Oracle, Told};
 use super::program::{args, floodmark, until};
 
 /// A kind of each: counted, of unlike values, further marks, in order, and what only the watermark
@@ -224,9 +224,6 @@ impl Drop for Members {
             for name in NAMES {
                 let said = std::fs::read_to_string(self.path(name, "log")).unwrap_or_default();
                 eprintln!("--- {name}\n{said}");
-                for (id, finding) in Told::read(&self.path(name, "ndjson")).open() {
-                    eprintln!("{id} is open: {:?}, since {}", burst(finding), finding["time"]);
-                }
             }
         }
     }

@@ -101,14 +101,9 @@ impl Told {
         self.bursts.iter().filter_map(|(id, said)| Some((id, said.last_key_value()?.1)))
     }
 
-    /// Bursts that are open, as far as was told.
-    pub(super) fn open(&self) -> impl Iterator<Item = (&String, &Value)> {
-        self.last().filter(|(_, finding)| !["closed", "merged"].contains(&life_of(finding)))
-    }
-
     /// Whether no burst is open, as far as was told.
     pub(super) fn is_over(&self) -> bool {
-        self.open().next().is_none()
+        self.last().all(|(_, finding)| ["closed", "merged"].contains(&life_of(finding)))
     }
 
     /// Bursts that were not only closed by the end of all input: said at another moment than the

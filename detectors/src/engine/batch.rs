@@ -28,7 +28,9 @@ impl Engine {
     pub fn apply(&self, records: &[Record<'_>]) -> Outcome {
         let mut batch = self.begin();
         let mut out = batch.apply(records);
-        batch.end_into(&mut out);
+        let told = batch.end();
+        out.alerts.extend(told.alerts);
+        out.counts.add(told.counts);
         out
     }
 
@@ -75,9 +77,17 @@ impl<'b> Batch<'_, 'b> {
     }
 
     /// Tells `silence` of the records that it needs.
-    pub fn end(self) -> Outcome {
+    pub fn end(mut self) -> Outcome {
         let mut out = Outcome::default();
-        self.end_into(&mut out);
+        for (sample, at) in self.ear.needed() {
+            self.tell(&sample, at, &mut out);
+        }
+        if out.counts.forgotten > 0 {
+            // Time passed meanwhile, and what is forgotten bridges no gap: all others may be needed.
+            self.ear = Ear::default();
+            self.tell_all(&mut out);
+        }
+        self.engine.ears.lock().push(self.ear);
         out
     }
 
@@ -109,19 +119,6 @@ impl<'b> Batch<'_, 'b> {
                 engine.insert_drawn(rule, &drawn, &mut offer, watermark, out);
             }
         });
-    }
-
-    fn end_into(mut self, out: &mut Outcome) {
-        let forgotten = out.counts.forgotten;
-        for (sample, at) in self.ear.needed() {
-            self.tell(&sample, at, out);
-        }
-        if out.counts.forgotten > forgotten {
-            // Time passed meanwhile, and what is forgotten bridges no gap: all others may be needed.
-            self.ear = Ear::default();
-            self.tell_all(out);
-        }
-        self.engine.ears.lock().push(self.ear);
     }
 
     /// Tells a `silence` of the match that was noted at `at`.

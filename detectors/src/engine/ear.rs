@@ -26,8 +26,8 @@ pub(super) struct Ear {
     places: HashTable<Place>,
     keys: Vec<Key>,
     hasher: RandomState,
-    /// Places in `keys` of those that have something to say of this batch.
-    heard: Vec<usize>,
+    /// Those that have something to say of this batch: each one's hash and place in `keys`.
+    heard: Vec<(u64, usize)>,
 }
 
 /// Where a key is found: all that most moments ask of it, close together.
@@ -46,8 +46,6 @@ struct Place {
 
 #[derive(Debug)]
 struct Key {
-    rule: RuleIndex,
-    hash: u64,
     window: WindowKey,
     /// The moments that others do not make needless, in order of time: of this batch, and the last
     /// that the window was told of.
@@ -124,7 +122,7 @@ impl Ear {
             all.extend_from_slice(value);
         }
         let place = Place { hash, rule, values: all, calm: NO_CALM, key: self.keys.len() };
-        self.keys.push(Key { rule, hash, window, moments: SmallVec::new(), is_heard: false });
+        self.keys.push(Key { window, moments: SmallVec::new(), is_heard: false });
         self.places.insert_unique(hash, place, |place| place.hash);
     }
 
@@ -151,7 +149,7 @@ impl Ear {
         }
         let key = self.keys.get_mut(place.key)?;
         if !std::mem::replace(&mut key.is_heard, true) {
-            self.heard.push(place.key);
+            self.heard.push((hash, place.key));
         }
         note(&rule.kind, &mut key.moments, time, at, id);
         place.calm = calm(&rule.kind, &key.moments);
@@ -162,19 +160,18 @@ impl Ear {
     /// and takes them for told.
     pub(super) fn needed(&mut self) -> Vec<(Sample, usize)> {
         let mut needed = Vec::new();
-        for at in self.heard.drain(..) {
-            let Some(key) = self.keys.get_mut(at) else { continue };
+        for (hash, at) in self.heard.drain(..) {
+            let place = self.places.find_mut(hash, |place| place.key == at);
+            let (Some(place), Some(key)) = (place, self.keys.get_mut(at)) else { continue };
             key.is_heard = false;
             for Moment { time, id, at } in &mut key.moments {
                 let Some(at) = at.take() else { continue };
-                let (rule, window) = (key.rule, key.window);
+                let (rule, window) = (place.rule, key.window);
                 needed.push((Sample { rule, window, time: *time, id: *id, value: 0 }, at));
             }
             let old = key.moments.len().saturating_sub(TOLD_MAX);
             key.moments.drain(..old);
-            if let Some(oldest) = key.moments.first()
-                && let Some(place) = self.places.find_mut(key.hash, |place| place.key == at)
-            {
+            if let Some(oldest) = key.moments.first() {
                 place.calm.0 = place.calm.0.max(oldest.time);
             }
         }

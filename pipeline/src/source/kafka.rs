@@ -383,10 +383,10 @@ impl Drop for Kafka {
     fn drop(&mut self) {
         let inputs: Vec<Input> = self.durable.keys().copied().collect();
         self.commit(&inputs, CommitMode::Sync);
+        self.consumer.context().close();
         if self.consumer.context().moves().are_under_way() {
             self.quit();
         }
-        self.consumer.context().close();
     }
 }
 

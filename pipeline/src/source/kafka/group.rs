@@ -58,8 +58,9 @@ pub(super) struct Gain {
     pub(super) is_overtaken: bool,
 }
 
-/// How long the brokers may take to say where partitions are, and how often they are asked.
-const ANSWER: Duration = Duration::from_secs(10);
+/// How long the brokers may take to say where partitions are and who has them, and how often they are
+/// asked where.
+pub(super) const ANSWER: Duration = Duration::from_secs(10);
 const ASKS: usize = 3;
 
 /// Listens to librdkafka.

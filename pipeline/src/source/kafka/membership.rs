@@ -180,12 +180,12 @@ impl Kafka {
     pub(super) fn join_again(&mut self) -> Result<(), SourceError> {
         self.tell("this member was taken for another while its coordinator failed; it joins again");
         let positions = self.set_down();
-        self.consumer.context().close();
         self.join(positions)
     }
 
-    /// Reads nothing more for now; where it is to go on, by partition's name.
+    /// Is done with the consumer that there is; where to go on, by partition's name.
     fn set_down(&mut self) -> BTreeMap<String, i64> {
+        self.consumer.context().close();
         let mut positions = self.consumer.context().take_positions();
         for (input, to) in &self.handed_out {
             positions.insert(self.name_of(*input), *to);
@@ -202,10 +202,10 @@ impl Kafka {
         Ok(())
     }
 
-    /// Leaves the group for good, whether or not this member has a `group.instance.id`.
+    /// Leaves the group for good, whether or not this member has a `group.instance.id`. Nobody looks at
+    /// changes any more.
     pub(super) fn quit(&mut self) {
         let consumer = &self.consumer;
-        consumer.context().close();
         let leaving = self.leaving.take().map_or(Vec::new(), |(inputs, _)| inputs);
         let let_go = consumer.context().let_go(consumer, &self.list(&leaving));
         // A member that only closes is taken to come back.

@@ -14,16 +14,13 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaResult;
 
 use super::Settings;
-use super::group::{Group, Partition, name};
+use super::group::{ANSWER, Group, Partition, name};
 use super::membership::LEAVE;
 use crate::clock::Stopwatch;
 
 /// How long after a member's first assignment what it had before may be on its way to another: who
 /// has it lets go of it within [`LEAVE`].
 const ON_ITS_WAY: Duration = LEAVE.saturating_add(Duration::from_secs(10));
-
-/// How long the brokers may take to say who has what.
-const ANSWER: Duration = Duration::from_secs(10);
 
 /// How far the group is with moving partitions, as this member sees it.
 #[derive(Debug, Default)]
